@@ -1,0 +1,3 @@
+"""Measure how well embedding models find visually rich documents."""
+
+__version__ = "0.1.0"

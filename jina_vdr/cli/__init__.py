@@ -1,0 +1,78 @@
+"""The command line: arguments in, tables out, every error one line and an exit code."""
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+
+import click
+
+from jina_vdr import __version__
+from jina_vdr.cli.benchmarks import benchmarks
+from jina_vdr.cli.evaluate import evaluate
+from jina_vdr.cli.results import results
+from jina_vdr.cli.tasks import tasks
+from jina_vdr.errors import VDRError
+
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """Our commands, and those that the tools bring in through the entry points `jina_vdr.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all names, without loading a tool."""
+        return sorted([*super().list_commands(ctx), *self._tools()])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; a tool is imported when it is asked for."""
+        command = super().get_command(ctx, cmd_name)
+        if command is None and cmd_name in self._tools():
+            command = self._tools()[cmd_name].load()
+        return command
+
+    def _tools(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group="jina_vdr.commands")}
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="jina-vdr")
+def app() -> None:
+    """Measure how well embedding models find visually rich documents."""
+
+
+for command in (evaluate, tasks, benchmarks, results):
+    app.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
+    try:
+        return int(app.main(arguments, prog_name="jina-vdr", standalone_mode=False) or 0)
+    except VDRError as error:
+        return _complain(str(error), error.exit_code)
+    except click.ClickException as error:
+        return _complain(f"error[JV100] {error.format_message()}", 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted; what was finished is kept: the same command goes on from there", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - the reader has gone
+        return 0
+    except MemoryError:
+        return _complain("error[JV501] memory ran out; try a smaller --batch-size", 5)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOTDIR}:
+            raise
+        return _complain(_disk(error), 5)
+
+
+def _disk(error: OSError) -> str:
+    return f"error[JV502] {error.filename or 'the disk'}: {error.strerror}; nothing half-written was left"
+
+
+def _complain(message: str, code: int) -> int:
+    click.echo(message, err=True)
+    return code

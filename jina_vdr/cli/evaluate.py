@@ -1,0 +1,151 @@
+"""`jina-vdr eval`: run a model over tasks and print what it scores."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jina_vdr.cli.options import (
+    default_cache,
+    filter_options,
+    filters,
+    json_option,
+    option,
+    read_config,
+    results_option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jina_vdr.benchmark import Benchmark
+    from jina_vdr.catalog import Selection
+    from jina_vdr.evaluation import Outcome, Settings
+
+
+@click.command("eval")
+@option("--model", required=True, help="bm25, tesseract, fake, precomputed:DIR or st:NAME[@REVISION].")
+@option("--benchmark", help="Evaluate the tasks of this benchmark.")
+@option("--task", multiple=True, help="Evaluate this task: a name, or the path of a task file. Repeatable.")
+@filter_options
+@results_option
+@option("--cache", type=click.Path(path_type=Path), default=default_cache, help="Folder of vectors and OCR text.")
+@option("--limit", type=click.IntRange(min=1), help="Only the first N queries of each subset.")
+@option("--vector-type", type=click.Choice(["single", "multi"]), help="One vector a page, or one a token.")
+@option("--truncate-dim", type=click.IntRange(min=1), help="Cut single vectors to N dimensions.")
+@option("--similarity", type=click.Choice(["cosine", "dot", "maxsim", "meanmaxsim"]), help="Not the model's own.")
+@option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Precision of the model.")
+@option("--device", help="cpu, cuda, cuda:1, mps.")
+@option("--batch-size", type=click.IntRange(min=1), help="Items a forward pass; halved when memory runs out.")
+@option("--offline", is_flag=True, help="Open no network connection.")
+@click.option("--force", is_flag=True, help="Compute again what is done.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@json_option
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    callback=read_config,
+    is_eager=True,
+    expose_value=False,
+    help="YAML file with these settings; flags and JINA_VDR_* variables win.",
+)
+def evaluate(model: str, dry_run: bool, as_json: bool, **values: Any) -> int:
+    """Evaluate a model and print nDCG@5 (or a task's own main score) per subset.
+
+    What is done is kept: the same command goes on where it stopped and computes nothing twice.
+    """
+    from jina_vdr.evaluation import evaluate_all
+    from jina_vdr.model import parse_model
+    from jina_vdr.plan import plan_lines
+
+    settings = _settings(values)
+    benchmark, selections = _select(values)
+    spec = parse_model(model, _options(values))
+    lines = plan_lines(selections, spec, settings)
+    click.echo("\n".join(lines), err=not dry_run)
+    if dry_run:
+        return 0
+    outcomes = evaluate_all(selections, spec, settings)
+    _print_outcomes(outcomes, benchmark, as_json=as_json)
+    return _exit_code(outcomes)
+
+
+def _settings(values: dict[str, Any]) -> "Settings":
+    import os
+
+    from jina_vdr.evaluation import Settings
+    from jina_vdr.store import Store
+
+    if values["offline"]:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: it reads it once
+    from jina_vdr.data import Hub
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    return Settings(
+        results=values["results"],
+        store=Store(values["cache"] / "store"),
+        hub=Hub(values["cache"], offline=offline),
+        limit=values["limit"],
+        force=values["force"],
+    )
+
+
+def _options(values: dict[str, Any]) -> Any:
+    from jina_vdr.model import Options
+
+    names = ("vector_type", "truncate_dim", "similarity", "dtype", "device", "batch_size")
+    return Options(**{name: values[name] for name in names})
+
+
+def _select(values: dict[str, Any]) -> "tuple[Benchmark | None, Sequence[Selection]]":
+    from jina_vdr.benchmark import find_benchmark, resolve
+    from jina_vdr.catalog import find_task, select, whole
+    from jina_vdr.errors import UsageError
+
+    wanted = filters(values)
+    benchmark = find_benchmark(values["benchmark"]) if values["benchmark"] else None
+    selections = resolve(benchmark) if benchmark else []
+    selections += [whole(find_task(task)) for task in values["task"]]
+    if not selections:
+        raise UsageError("JV111", "there is nothing to evaluate", "add --benchmark demo or --task NAME_OR_FILE")
+    return benchmark, select(selections, wanted)
+
+
+def _print_outcomes(outcomes: "Sequence[Outcome]", benchmark: "Benchmark | None", *, as_json: bool) -> None:
+    import json
+
+    from jina_vdr.report import aggregate, percent, result_table, summary_table
+
+    results = [outcome.result for outcome in outcomes if outcome.result]
+    if as_json:
+        click.echo(json.dumps([result.model_dump(mode="json", by_alias=True) for result in results], indent=1))
+        return
+    for result in results:
+        click.echo(result_table(result) + "\n")
+    if len(outcomes) > 1 and results:
+        click.echo(summary_table(results))
+    for wanted in benchmark.aggregates if benchmark else ():
+        complete = len(results) == len(outcomes)
+        value = aggregate(results, wanted.over) if complete else None
+        click.echo(f"{wanted.name}: {percent(value) if value is not None else '- (incomplete)'}")
+    _say_where(outcomes)
+
+
+def _say_where(outcomes: "Sequence[Outcome]") -> None:
+    done = [outcome for outcome in outcomes if outcome.path]
+    failed = [outcome for outcome in outcomes if outcome.error]
+    for outcome in done:
+        click.echo(f"result: {outcome.path}", err=True)
+    if failed:
+        names = ", ".join(outcome.selection.task.name for outcome in failed)
+        click.echo(f"{len(done)} done, {len(failed)} failed: {names}", err=True)
+    if done:
+        click.echo("next:   jina-vdr results list · jina-vdr results show " + str(done[0].path), err=True)
+
+
+def _exit_code(outcomes: "Sequence[Outcome]") -> int:
+    """Return 0 when all tasks are done, 1 when some failed, the first error's code when all did."""
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    if errors and len(errors) == len(outcomes):
+        return errors[0].exit_code
+    return 1 if errors else 0

@@ -1,0 +1,81 @@
+"""Corpus, queries and qrels as three tables: the `beir` and `mteb` layouts of the Hub."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jina_vdr.data.checks import Parts, refuse
+from jina_vdr.data.pages import table_pages
+from jina_vdr.data.source import Source
+from jina_vdr.data.tables import read_rows
+from jina_vdr.records import Qrels, Query
+from jina_vdr.task import Part, Task
+
+
+def load_tables(task: Task, source: Source, subset: str, split: str) -> Parts:
+    """Read one subset whose corpus, queries and qrels are tables of their own."""
+    data = task.dataset
+    corpus = list(table_pages(source.tables(data.corpus, subset, split), data.corpus.columns))
+    queries = read_queries(
+        source.tables(data.queries, subset, split), data.queries, subset, task.languages(subset)
+    )
+    qrels = read_qrels(source.tables(data.qrels, subset, split), data.qrels.columns)
+    return Parts(corpus, queries, qrels)
+
+
+def read_queries(
+    paths: Sequence[Path], part: Part, subset: str, languages: Sequence[str]
+) -> list[Query]:
+    """Read queries: `id` and `text`, and where they are there `language`, `kind` and `cluster`.
+
+    A query without a language of its own has the subset's when that is one. `part.where` keeps the rows whose
+    column equals a value: one config may hold the queries of all languages.
+    """
+    wanted = {column: value.replace("{subset}", subset) for column, value in part.where.items()}
+    columns = {**part.columns, **{f"where:{column}": column for column in wanted}}
+    rows = read_rows(paths, columns, ["id", "text", *(f"where:{column}" for column in wanted)])
+    default = languages[0] if len(languages) == 1 else "und"
+    return [
+        Query(
+            id=str(row["id"]),
+            text=row["text"] or "",
+            language=tag(row.get("language"), default),
+            kind=str(row.get("kind") or ""),
+            cluster=str(row.get("cluster") or ""),
+        )
+        for row in as_records(rows)
+        if all(str(row[f"where:{column}"]) == value for column, value in wanted.items())
+    ]
+
+
+def read_qrels(paths: Sequence[Path], columns: Mapping[str, str]) -> Qrels:
+    """Read qrels; a pair judged twice with different relevance is an error."""
+    qrels: Qrels = {}
+    for row in as_records(read_rows(paths, columns, ["query-id", "corpus-id", "score"])):
+        query, page = str(row["query-id"]), str(row["corpus-id"])
+        relevance = _relevance(row["score"], query, paths[0])
+        if qrels.setdefault(query, {}).setdefault(page, relevance) != relevance:
+            raise refuse("JV432", f"{paths[0]}: query '{query}' and page '{page}' are judged twice, differently")
+    return qrels
+
+
+def as_records(rows: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Turn columns into one mapping a row."""
+    return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
+
+
+def tag(language: Any, default: str) -> str:
+    """Return the tag of a language as a data set writes it (`de`, `deu`, `german`), or the default."""
+    from jina_vdr.languages import find_language
+
+    return find_language(str(language)).tag if language else default
+
+
+def _relevance(value: Any, query: str, path: Path) -> int:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not number.is_integer():
+        raise refuse("JV433", f"{path}: the relevance of query '{query}' is '{value}', not a whole number")
+    return int(number)

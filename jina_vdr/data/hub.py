@@ -1,0 +1,86 @@
+"""Data sets on the Hugging Face Hub, at a pinned revision, file by file.
+
+A revision never changes, so its list of files is kept in the cache: once fetched, a data set is read again
+without any network call.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from jina_vdr.atomic import write_text
+from jina_vdr.errors import DataError
+
+DOWNLOADS = 8
+
+
+class Hub:
+    """Fetches data sets; `offline` never opens a connection. `cache` holds the lists of files."""
+
+    def __init__(self, cache: Path, *, offline: bool = False) -> None:
+        self.cache = cache
+        self.offline = offline
+
+    def names(self, repo: str, revision: str) -> tuple[str, ...]:
+        """Return the names of all files of the data set."""
+        listing = self.cache / "hub" / f"{repo.replace('/', '__')}@{revision}.json"
+        if listing.exists():
+            return tuple(json.loads(listing.read_text()))
+        if self.offline:
+            raise _not_cached(repo)
+        from huggingface_hub import HfApi
+
+        with _as_data_error(repo, revision):
+            names = sorted(HfApi().list_repo_files(repo, revision=revision, repo_type="dataset"))
+        write_text(listing, json.dumps(names))
+        return tuple(names)
+
+    def fetch(self, repo: str, revision: str, names: Sequence[str]) -> list[Path]:
+        """Return local paths of the named files, from the Hub's own cache where they lie there."""
+        from huggingface_hub import hf_hub_download
+
+        def one(name: str) -> Path:
+            return Path(
+                hf_hub_download(
+                    repo, name, revision=revision, repo_type="dataset", local_files_only=self.offline
+                )
+            )
+
+        with _as_data_error(repo, revision), ThreadPoolExecutor(DOWNLOADS) as pool:
+            return list(pool.map(one, names))
+
+
+@contextmanager
+def _as_data_error(repo: str, revision: str) -> Iterator[None]:
+    from huggingface_hub import errors
+
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries would drown our one line
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise DataError(
+            "JV403", f"{repo} is gated", "accept its terms on its page and set HF_TOKEN to a token of yours"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise DataError(
+            "JV402", f"there is no data set {repo} on the Hub", "mend dataset.path, or set HF_TOKEN if it is private"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise DataError(
+            "JV402", f"{repo} has no revision {revision}", "mend dataset.revision: the 40-hex commit on its page"
+        ) from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise _not_cached(repo) from error
+    except (errors.HfHubHTTPError, errors.HTTPError) as error:
+        raise DataError("JV401", f"{repo}: the Hub cannot be reached", _first_line(error)) from error
+
+
+def _not_cached(repo: str) -> DataError:
+    return DataError("JV401", f"{repo} is not in the cache and cannot be fetched", "go online once to fetch it")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,33 @@
+"""Two rendered sentences and a human score a row: the `pairs` layout of visual STS."""
+
+import numpy as np
+
+from jina_vdr.data.checks import refuse
+from jina_vdr.data.pages import row_page
+from jina_vdr.data.source import Source
+from jina_vdr.data.tables import ParquetColumn, check_columns, parquet_names
+from jina_vdr.records import Page, Pairs
+from jina_vdr.task import Task
+
+
+def load_pairs(task: Task, source: Source, subset: str, split: str) -> Pairs:
+    """Read one subset: images `first` and `second`, their `score`, and their texts where the data has them."""
+    columns = task.dataset.pairs.columns
+    paths = source.tables(task.dataset.pairs, subset, split)
+    for path in paths:
+        check_columns(path, parquet_names(path), columns, ["first", "second", "score"])
+
+    def side(name: str) -> list[Page]:
+        cells = ParquetColumn(paths, columns[name])
+        text = columns[f"{name}_text"]
+        has_text = all(text in parquet_names(path) for path in paths)
+        texts = list(ParquetColumn(paths, text)) if has_text else None
+        return [
+            row_page(f"{name}-{row}", cells, row, cell, texts[row] if texts else None)
+            for row, cell in enumerate(cells)
+        ]
+
+    scores = np.array(list(ParquetColumn(paths, columns["score"])), np.float64)
+    if not np.isfinite(scores).all():
+        raise refuse("JV433", f"{task.name} ({subset}): pair {int(np.argmin(np.isfinite(scores)))} has no score")
+    return Pairs(task.name, subset, task.languages(subset), side("first"), side("second"), scores)

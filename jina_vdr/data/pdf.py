@@ -1,0 +1,93 @@
+"""PDF files as pages, through PyMuPDF. The only module that knows it: PyMuPDF is AGPL or commercial."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pymupdf
+
+from jina_vdr.errors import DataError
+from jina_vdr.records import Page
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+OPEN_FILES = 4
+POINTS_PER_INCH = 72
+
+_lock = threading.Lock()  # MuPDF is not thread-safe
+_open: OrderedDict[Path, Any] = OrderedDict()
+
+
+def pdf_pages(path: Path, stem: str, dpi: int, max_side: int) -> Iterator[Page]:
+    """Yield the pages of a PDF, ids `<stem>_p<number>` from 1, rendered at `dpi` when asked.
+
+    A page longer than `max_side` pixels is rendered smaller. Raises DataError for a file that is encrypted,
+    truncated, empty or not a PDF.
+    """
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    for number in range(_page_count(path)):
+        made_of = f"pdf:{digest}:{number}:{dpi}:{max_side}:{pymupdf.mupdf_version}"
+        yield Page(
+            f"{stem}_p{number + 1}",
+            hashlib.sha256(made_of.encode()).hexdigest(),
+            partial(_render, path, number, dpi, max_side),
+            partial(_text, path, number),
+        )
+
+
+def _page_count(path: Path) -> int:
+    with _lock:
+        document = _document(path)
+        if document.needs_pass:
+            raise DataError("JV414", f"{path} is encrypted", "save it without a password")
+        if document.is_repaired and b"%%EOF" not in path.read_bytes()[-2048:]:
+            raise DataError("JV415", f"{path} is truncated: its end is missing", "fetch the file again")
+        if not document.page_count:
+            raise DataError("JV415", f"{path} has no pages", "remove it from the folder")
+        return int(document.page_count)
+
+
+def _render(path: Path, number: int, dpi: int, max_side: int) -> "Image":
+    from PIL import Image
+
+    with _lock, _reading(path, number):
+        page = _document(path)[number]
+        scale = min(dpi / POINTS_PER_INCH, max_side / max(page.rect.width, page.rect.height))
+        pixels = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)
+        return Image.frombytes("RGB", (pixels.width, pixels.height), pixels.samples)
+
+
+def _text(path: Path, number: int) -> str | None:
+    with _lock, _reading(path, number):
+        text: str = _document(path)[number].get_text()
+        return text if text.strip() else None
+
+
+@contextmanager
+def _reading(path: Path, number: int) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise DataError("JV415", f"{path} page {number + 1} cannot be read", str(error)) from error
+
+
+def _document(path: Path) -> Any:
+    """Return the open document; the caller holds the lock."""
+    if path in _open:
+        _open.move_to_end(path)
+        return _open[path]
+    pymupdf.TOOLS.mupdf_display_errors(False)
+    try:
+        document = pymupdf.open(path, filetype="pdf")
+    except (RuntimeError, ValueError) as error:
+        raise DataError("JV415", f"{path} is not a readable PDF", str(error)) from error
+    _open[path] = document
+    while len(_open) > OPEN_FILES:
+        _open.popitem(last=False)[1].close()
+    return document

@@ -1,0 +1,1 @@
+"""Encoders: queries or pages in, packed vectors out. One module a model family."""

@@ -1,0 +1,68 @@
+"""What can go wrong, as exceptions that carry a stable code, one sentence and an exit code.
+
+VDRError                1  a check did not hold, a task failed
+├── UsageError          2  a name, option or selection the user gave
+│   └── MissingExtra    2  an optional package is not installed
+├── InvalidFile         3  a task, benchmark, model or result file
+├── DataError           4  data that is missing, unreadable or not what the task says
+└── OutOfMemory         5  memory or disk ran out
+
+`docs/errors.md` explains every code.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class VDRError(Exception):
+    """A problem the user can act on: shown as one line, never with a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"error[{self.code}] {self.message}" + (f"; {self.hint}" if self.hint else "")
+
+
+class UsageError(VDRError):
+    """The user named something that does not exist or asked for what cannot be."""
+
+    exit_code = 2
+
+
+class MissingExtra(UsageError):
+    """An optional package is not installed; the hint is the one command that mends it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            "JV102", f"{package} is not installed", f'run: pip install "jina-vdr[{extra}]"'
+        )
+
+
+class InvalidFile(VDRError):
+    """A file of ours does not say what it must."""
+
+    exit_code = 3
+
+
+class DataError(VDRError):
+    """A data set cannot be had, cannot be read, or is not what its task file declares."""
+
+    exit_code = 4
+
+
+class OutOfMemory(VDRError):
+    """Memory or disk space ran out."""
+
+    exit_code = 5
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return the hint "did you mean 'x'?" for the nearest known name, or an empty string."""
+    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean '{found[0]}'?" if found else ""

@@ -1,0 +1,58 @@
+"""Page images: decode to RGB, refuse what cannot be a page."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jina_vdr.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 178_000_000
+"""No page is larger: an A0 sheet at 300 dpi has 140 million pixels. More is an image bomb."""
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+
+
+def decode(data: bytes, name: str) -> "Image":
+    """Return the image in `data` as RGB, transparent parts on white, turned as its EXIF data says.
+
+    Raises DataError that speaks of `name` when the bytes are not an image or hold too many pixels.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+            if image.width * image.height > MAX_PIXELS:
+                raise _bomb(name)
+            return _rgb(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError as error:
+        raise _bomb(name) from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise DataError("JV411", f"{name} is not a readable image", f"replace it ({error})") from error
+
+
+def read(path: Path) -> "Image":
+    """Return the image file `path` as RGB."""
+    return decode(path.read_bytes(), str(path))
+
+
+def _rgb(image: "Image") -> "Image":
+    from PIL import Image
+
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGB", rgba.size, "white")
+        white.paste(rgba, mask=rgba.getchannel("A"))
+        return white
+    return image.convert("RGB")
+
+
+def _bomb(name: str) -> DataError:
+    return DataError(
+        "JV412", f"{name} has more than {MAX_PIXELS:,} pixels", "no page is that large: scale it down"
+    )

@@ -1,0 +1,10 @@
+"""How far a long step is: a bar on stderr with rate and time left, only on a terminal."""
+
+from typing import Any
+
+from tqdm import tqdm
+
+
+def progress(total: int, what: str, unit: str, *, keep: bool = False) -> "tqdm[Any]":
+    """Return a bar; it goes when done, unless `keep`. Where stderr is no terminal it is silent."""
+    return tqdm(total=total, desc=what, unit=unit, leave=keep, disable=None, dynamic_ncols=True)

@@ -1,0 +1,96 @@
+"""Results as tables of text, for a terminal."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from jina_vdr.metrics import display_name
+from jina_vdr.result import Result, Scores
+
+Row = Sequence[str]
+
+
+def text_table(header: Row, rows: Sequence[Row], right: Sequence[int] = ()) -> str:
+    """Return aligned columns under a header; those numbered in `right` are set to the right."""
+    lines = [header, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+
+    def cells(line: Row) -> str:
+        return "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([cells(header), rule, *map(cells, rows)])
+
+
+def result_table(result: Result) -> str:
+    """Return one row a subset, and their mean: the main score with its 95 % interval, in percent."""
+    metric = display_name(result.task.main_score)
+    rows = [_subset_row(scores) for scores in result.scores]
+    missing = "" if result.status == "complete" else " (subsets are missing)"
+    if len(rows) > 1:
+        mean = result.main_score
+        rows.append(
+            [
+                "mean",
+                "",
+                f"{sum(s.n_queries for s in result.scores):,}",
+                f"{sum(s.n_documents for s in result.scores):,}",
+                percent(mean) if mean is not None else "-",
+                "",
+                "",
+            ]
+        )
+    header = ["subset", "language", "queries", "pages", metric, "95 %", "tied"]
+    title = f"{result.task.name} · {result.model.name}{missing}"
+    return f"{title}\n{text_table(header, rows, right=range(2, 7))}"
+
+
+def summary_table(results: Sequence[Result]) -> str:
+    """Return one row a task."""
+    rows = [
+        [
+            result.task.name,
+            str(len(result.scores)),
+            f"{sum(s.n_queries for s in result.scores):,}",
+            display_name(result.task.main_score),
+            percent(result.main_score) if result.main_score is not None else f"- ({result.status})",
+        ]
+        for result in results
+    ]
+    return text_table(["task", "subsets", "queries", "metric", "mean"], rows, right=(1, 2, 4))
+
+
+def aggregate(results: Sequence[Result], over: str) -> float | None:
+    """Return the mean of main scores over `task`, `subset` or `language`; None while something is missing.
+
+    Over languages: first the mean over the subsets of each language, then over languages.
+    """
+    if not results or any(result.status != "complete" for result in results):
+        return None
+    if over == "task":
+        return fmean(result.main_score or 0.0 for result in results)
+    scores = [s for result in results for s in result.scores]
+    if over == "subset":
+        return fmean(s.main_score for s in scores)
+    languages = sorted({language for s in scores for language in s.languages})
+    return fmean(fmean(s.main_score for s in scores if language in s.languages) for language in languages)
+
+
+def percent(value: float) -> str:
+    """Return a fraction as the field prints it: 0.8098 -> 80.98."""
+    return f"{100 * value:.2f}"
+
+
+def _subset_row(scores: Scores) -> Row:
+    interval = f"{100 * scores.ci95[0]:.1f} to {100 * scores.ci95[1]:.1f}" if scores.ci95 else "-"
+    return [
+        scores.subset,
+        " ".join(scores.languages),
+        f"{scores.n_queries:,}",
+        f"{scores.n_documents:,}",
+        percent(scores.main_score),
+        interval,
+        str(scores.n_tied_queries_at_5),
+    ]
