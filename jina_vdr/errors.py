@@ -39,9 +39,7 @@ class MissingExtra(UsageError):
     """An optional package is not installed; the hint is the one command that mends it."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(
-            "JV102", f"{package} is not installed", f'run: pip install "jina-vdr[{extra}]"'
-        )
+        super().__init__("JV102", f"{package} is not installed", f'run: pip install "jina-vdr[{extra}]"')
 
 
 class InvalidFile(VDRError):

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jina_vdr.catalog import Selection
-from jina_vdr.data import Hub, data_revision, load_data
+from jina_vdr.data import data_revision, load_data
 from jina_vdr.errors import VDRError
+from jina_vdr.hub import Hub
 from jina_vdr.measurement import measure_pairs, measure_run
 from jina_vdr.metrics import DEPTH
 from jina_vdr.model import ModelSpec
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """Where results and vectors go, and how much is evaluated. `limit`: the first queries of a subset only."""
+    """Where results and vectors go, how much is evaluated: `limit` keeps the first queries of a subset."""
 
     results: Path
     store: Store
@@ -136,7 +137,9 @@ def open_result(selection: Selection, ranker: Ranker, settings: Settings) -> tup
         return path, new
     again = selection.subsets if settings.force else ()
     kept = [s for s in old.scores if s.subset not in again and is_whole(s.per_query, path.with_suffix(""))]
-    return path, new.model_copy(update={"scores": kept, "status": old.status if kept == old.scores else "partial"})
+    return path, new.model_copy(
+        update={"scores": kept, "status": old.status if kept == old.scores else "partial"}
+    )
 
 
 def _with_scores(result: Result, task: Task, scores: Scores) -> Result:

@@ -46,7 +46,9 @@ def measure_pairs(pairs: Pairs, split: str, scores: NDArray[np.float64]) -> Meas
     """Measure the similarities of pairs against the human scores."""
     if not np.isfinite(scores).all():
         pair = int(np.argmin(np.isfinite(scores)))
-        raise DataError("JV423", f"{pairs.task} ({pairs.subset}): pair {pair} has the similarity {scores[pair]}")
+        raise DataError(
+            "JV423", f"{pairs.task} ({pairs.subset}): pair {pair} has the similarity {scores[pair]}"
+        )
     pages = {page.content for page in (*pairs.first, *pairs.second)}
     return Measured(
         metrics=correlations(scores, pairs.scores),
@@ -60,5 +62,5 @@ def measure_pairs(pairs: Pairs, split: str, scores: NDArray[np.float64]) -> Meas
 
 
 def _clusters(collection: Collection) -> list[str]:
-    """Queries of one cluster belong together; a query without one stands alone."""
+    """Return what joins queries that are not independent; a query without a cluster stands alone."""
     return [query.cluster or f"query:{query.id}" for query in collection.queries]

@@ -12,7 +12,13 @@ DEPTH = 100
 """Rankings are kept and measured to this depth."""
 
 CUTOFFS = (1, 3, 5, 10, 20, 100)
-TREC_EVAL_NAMES = {"ndcg": "ndcg_cut", "map": "map_cut", "recall": "recall", "precision": "P", "mrr": "recip_rank"}
+TREC_EVAL_NAMES = {
+    "ndcg": "ndcg_cut",
+    "map": "map_cut",
+    "recall": "recall",
+    "precision": "P",
+    "mrr": "recip_rank",
+}
 RETRIEVAL_METRICS = tuple(f"{kind}_at_{k}" for kind in TREC_EVAL_NAMES for k in CUTOFFS)
 PAIR_METRICS = ("cosine_spearman", "cosine_pearson")
 

@@ -77,7 +77,7 @@ def parse_model(text: str, options: Options | None = None) -> ModelSpec:
 
     Raises UsageError for an unknown family, a missing or needless argument, or an option it does not take.
     """
-    family, colon, checkpoint = text.partition(":")
+    family, _, checkpoint = text.partition(":")
     if family not in FAMILIES:
         raise UsageError("JV107", f"there is no model '{text}'", near(family, FAMILIES) or _known())
     wants = FAMILIES[family].argument

@@ -34,7 +34,8 @@ def query_table(
             "n_relevant": [sum(r > 0 for r in pages.values()) for pages in judged],
             **values,
             "first_relevant_rank": pa.array(
-                [first_relevant(ranking, pages) for ranking, pages in zip(rankings, judged, strict=True)], pa.int32()
+                [first_relevant(ranking, pages) for ranking, pages in zip(rankings, judged, strict=True)],
+                pa.int32(),
             ),
             "tied_at_5": [tied(ranking, 5) for ranking in rankings],
             "judged_ids": pa.array([list(pages) for pages in judged], pa.list_(pa.string())),

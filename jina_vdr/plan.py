@@ -28,7 +28,8 @@ def _size(selection: Selection) -> str:
     if not expected or any(counts is None for counts in expected):
         return ""
     sums = {
-        what: sum(getattr(counts, what) or 0 for counts in expected) for what in ("queries", "documents", "pairs")
+        what: sum(getattr(counts, what) or 0 for counts in expected)
+        for what in ("queries", "documents", "pairs")
     }
     names = {"queries": "queries", "documents": "pages", "pairs": "pairs"}
     return "".join(f", {count:,} {names[what]}" for what, count in sums.items() if count)

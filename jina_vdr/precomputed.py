@@ -32,11 +32,17 @@ class Precomputed:
             raise UsageError("JV110", f"there is no folder {self._root}", "write --model precomputed:DIR")
         paths = sorted(self._root.rglob("*.parquet"))
         if not paths:
-            raise UsageError("JV110", f"{self._root} holds no parquet file", "see docs/models.md for the layout")
+            raise UsageError(
+                "JV110", f"{self._root} holds no parquet file", "see docs/models.md for the layout"
+            )
         multi = _is_multi(paths[0])
         similarity = spec.options.similarity or ("maxsim" if multi else "cosine")
         self.info = ModelInfo(
-            self._root.resolve().name, "precomputed", _revision(paths), "multi" if multi else "single", similarity
+            self._root.resolve().name,
+            "precomputed",
+            _revision(paths),
+            "multi" if multi else "single",
+            similarity,
         )
 
     def rank(self, collection: Collection, top_k: int) -> Run:
@@ -55,7 +61,9 @@ class Precomputed:
         folders = (self._root / data.task / data.subset, self._root / data.task, self._root)
         path = next((f / f"{what}.parquet" for f in folders if (f / f"{what}.parquet").exists()), None)
         if path is None:
-            raise DataError("JV424", f"there is no {folders[0] / what}.parquet", "see docs/models.md for the layout")
+            raise DataError(
+                "JV424", f"there is no {folders[0] / what}.parquet", "see docs/models.md for the layout"
+            )
         vectors = _read_vectors(path)
         for name in ids:
             if name not in vectors:
@@ -73,7 +81,9 @@ def _read_vectors(path: Path) -> dict[str, NDArray[Any]]:
     try:
         return {name: _matrix(column[i]) for i, name in enumerate(ids)}
     except (ValueError, TypeError, AttributeError) as error:
-        raise DataError("JV424", f"{path}: column 'embedding' does not hold lists of numbers", str(error)) from error
+        raise DataError(
+            "JV424", f"{path}: column 'embedding' does not hold lists of numbers", str(error)
+        ) from error
 
 
 def _matrix(cell: Any) -> NDArray[Any]:
@@ -88,7 +98,9 @@ def _matrix(cell: Any) -> NDArray[Any]:
 def _pack(items: Sequence[NDArray[Any]], path: Path) -> Embeddings:
     dimensions = {item.shape[1] for item in items}
     if len(dimensions) > 1:
-        raise DataError("JV421", f"{path} holds vectors of {sorted(dimensions)} dimensions", "encode with one model")
+        raise DataError(
+            "JV421", f"{path} holds vectors of {sorted(dimensions)} dimensions", "encode with one model"
+        )
     offsets = np.cumsum([0, *(len(item) for item in items)], dtype=np.int64)
     return Embeddings(np.concatenate(items), offsets)
 
@@ -97,7 +109,7 @@ def _is_multi(path: Path) -> bool:
     table = read_table(path)
     check_columns(path, table.column_names, {"embedding": "embedding"}, ["embedding"])
     kind = table.schema.field("embedding").type
-    return pa.types.is_nested(kind) and pa.types.is_nested(kind.value_type)
+    return bool(pa.types.is_nested(kind) and pa.types.is_nested(kind.value_type))
 
 
 def _revision(paths: Sequence[Path]) -> str:

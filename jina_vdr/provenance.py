@@ -31,7 +31,12 @@ def provenance() -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
-        "host": {"os": platform.system(), "machine": platform.machine(), "cpu": _cpu(), "cores": os.cpu_count()},
+        "host": {
+            "os": platform.system(),
+            "machine": platform.machine(),
+            "cpu": _cpu(),
+            "cores": os.cpu_count(),
+        },
         "device": _device(),
     }
 

@@ -107,7 +107,10 @@ class ModelInfo:
 class Ranker(Protocol):
     """Anything that ranks pages: an encoder with exact search, BM25, OCR."""
 
-    info: ModelInfo
+    @property
+    def info(self) -> ModelInfo:
+        """What ran."""
+        ...
 
     def rank(self, collection: Collection, top_k: int) -> Run:
         """Return the `top_k` best pages of each query; ties by page id, descending."""

@@ -1,8 +1,10 @@
 """Results as tables of text, for a terminal."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 
+from jina_vdr.comparison import Difference
 from jina_vdr.metrics import display_name
 from jina_vdr.result import Result, Scores
 
@@ -60,6 +62,61 @@ def summary_table(results: Sequence[Result]) -> str:
         for result in results
     ]
     return text_table(["task", "subsets", "queries", "metric", "mean"], rows, right=(1, 2, 4))
+
+
+def results_table(results: Sequence[tuple[Path, Result]]) -> str:
+    """Return one row a result file."""
+    rows = [
+        [
+            result.model.name,
+            path.parent.name,
+            result.task.name,
+            str(len(result.scores)),
+            display_name(result.task.main_score),
+            percent(result.main_score) if result.main_score is not None else "-",
+            result.status if result.limit is None else f"limited to {result.limit}",
+        ]
+        for path, result in results
+    ]
+    return text_table(["model", "variant", "task", "subsets", "metric", "mean", "status"], rows, right=(3, 5))
+
+
+def comparison_table(differences: Sequence[Difference]) -> str:
+    """Return one row a subset: both scores in percent, their difference in points and its interval."""
+    rows = [
+        [
+            d.task,
+            d.subset,
+            f"{d.n_queries:,}",
+            display_name(d.metric),
+            percent(d.first),
+            percent(d.second),
+            f"{100 * d.value:+.2f}",
+            f"{100 * d.interval.low:+.1f} to {100 * d.interval.high:+.1f}" if d.interval else "-",
+        ]
+        for d in differences
+    ]
+    header = ["task", "subset", "queries", "metric", "first", "second", "diff", "95 %"]
+    return text_table(header, rows, right=(2, 4, 5, 6, 7))
+
+
+def provenance_lines(result: Result) -> list[str]:
+    """Return what was run, where, and with which versions."""
+    model, about = result.model, result.provenance
+    settings = ", ".join(f"{name} {value}" for name, value in model.settings.items() if value is not None)
+    versions = ", ".join(f"{name} {version}" for name, version in about.get("packages", {}).items())
+    host = about.get("host", {})
+    return [
+        "; ".join(
+            filter(
+                None, [f"model:   {model.name} ({model.family}) revision {model.revision or '-'}", settings]
+            )
+        ),
+        f"data:    {result.task.dataset['path']} at {result.task.dataset['revision']}",
+        f"made:    {about.get('started')} with jina-vdr {about.get('jina_vdr')}, {versions}",
+        f"on:      {host.get('cpu')}, {host.get('cores')} cores, device {about.get('device')}",
+        f"seconds: {sum(scores.seconds for scores in result.scores):.1f}",
+    ]
 
 
 def aggregate(results: Sequence[Result], over: str) -> float | None:

@@ -71,7 +71,7 @@ class Scores(Record):
 class Result(Record):
     """One model on one task."""
 
-    schema_: Literal["jina-vdr/result@1"] = Field(alias="schema", default=SCHEMA)
+    schema_: Literal["jina-vdr/result@1"] = Field("jina-vdr/result@1", alias="schema")
     id: str
     status: Literal["complete", "partial"]
     publishable: bool
@@ -98,7 +98,7 @@ def identity(task: TaskRecord, model: ModelRecord, limit: int | None) -> str:
 
 
 def result_path(root: Path, task: str, model: ModelRecord, limit: int | None) -> Path:
-    """Return `<root>/<org>__<model>/<variant>/<task>.json`; the variant names the settings and ends in a hash."""
+    """Return `<root>/<org>__<model>/<variant>/<task>.json`; a variant is settings and a hash of all."""
     cut = model.settings.get("truncate_dim")
     readable = [model.vector_type or model.family, f"d{cut}" if cut else "", f"limit{limit}" if limit else ""]
     variant = "-".join([*filter(None, readable), _hash({"model": model.model_dump(), "limit": limit})[:12]])
@@ -118,7 +118,9 @@ def read_result(path: Path) -> Result:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         where = ".".join(map(str, first["loc"])) if first else ""
         reason = f"{where}: {first['msg']}" if first else str(error)
-        raise InvalidFile("JV351", f"{path} is not a result file ({reason})", "evaluate the task again") from error
+        raise InvalidFile(
+            "JV351", f"{path} is not a result file ({reason})", "evaluate the task again"
+        ) from error
 
 
 def read_results(root: Path) -> Iterator[tuple[Path, Result]]:

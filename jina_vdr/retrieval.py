@@ -92,7 +92,9 @@ def finite(embeddings: Embeddings, ids: Sequence[str]) -> Embeddings:
     bad = ~np.isfinite(embeddings.values).all(axis=1)
     if bad.any():
         item = int(np.searchsorted(embeddings.offsets, int(np.argmax(bad)), side="right")) - 1
-        raise DataError("JV423", f"the vectors of '{ids[item]}' hold NaN or infinity", "check the model's dtype")
+        raise DataError(
+            "JV423", f"the vectors of '{ids[item]}' hold NaN or infinity", "check the model's dtype"
+        )
     return embeddings
 
 

@@ -48,7 +48,8 @@ def score_blocks(
 def pair_scores(first: Embeddings, second: Embeddings, similarity: str) -> NDArray[np.float64]:
     """Return the similarity of item i of `first` with item i of `second`, shape [n].
 
-    Late interaction is not symmetric: here it is the mean of both directions, each divided by its number of vectors.
+    Late interaction is not symmetric: here it is the mean of both directions, each divided by its number of
+    vectors.
     """
     _check(first, second, similarity)
     scores = np.empty(len(first))
@@ -72,7 +73,8 @@ def _maxsim(
 
 
 def _starts(offsets: NDArray[np.int64], items: slice) -> NDArray[np.int64]:
-    return offsets[items] - offsets[items.start]
+    starts: NDArray[np.int64] = offsets[items] - offsets[items.start]
+    return starts
 
 
 def _blocks(offsets: NDArray[np.int64], rows: int) -> Iterator[slice]:
@@ -100,14 +102,18 @@ def _check(queries: Embeddings, pages: Embeddings, similarity: str) -> None:
     left, right = queries.values.shape[1], pages.values.shape[1]
     if left != right:
         raise DataError(
-            "JV421", f"query vectors have {left} dimensions, page vectors {right}", "encode both with one model"
+            "JV421",
+            f"query vectors have {left} dimensions, page vectors {right}",
+            "encode both with one model",
         )
     for side, embeddings in (("query", queries), ("page", pages)):
         lengths = np.diff(embeddings.offsets)
         if similarity not in LATE_INTERACTION and (lengths != 1).any():
             i = int(np.argmax(lengths != 1))
             raise DataError(
-                "JV422", f"{side} {i} has {lengths[i]} vectors, {similarity} takes one", "use similarity maxsim"
+                "JV422",
+                f"{side} {i} has {lengths[i]} vectors, {similarity} takes one",
+                "use similarity maxsim",
             )
         if (lengths == 0).any():
             raise DataError(

@@ -57,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _complain(f"error[JV100] {error.format_message()}", 2)
     except (click.Abort, KeyboardInterrupt):
-        return _complain("interrupted; what was finished is kept: the same command goes on from there", INTERRUPTED)
+        return _complain(
+            "interrupted; what was finished is kept: the same command goes on from there", INTERRUPTED
+        )
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - the reader has gone
         return 0

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jina_vdr.cli.options import (
-    default_cache,
+    cache_option,
     filter_options,
     filters,
+    hub_of,
     json_option,
+    offline_option,
     option,
     read_config,
     results_option,
@@ -29,15 +31,17 @@ if TYPE_CHECKING:
 @option("--task", multiple=True, help="Evaluate this task: a name, or the path of a task file. Repeatable.")
 @filter_options
 @results_option
-@option("--cache", type=click.Path(path_type=Path), default=default_cache, help="Folder of vectors and OCR text.")
+@cache_option
 @option("--limit", type=click.IntRange(min=1), help="Only the first N queries of each subset.")
 @option("--vector-type", type=click.Choice(["single", "multi"]), help="One vector a page, or one a token.")
 @option("--truncate-dim", type=click.IntRange(min=1), help="Cut single vectors to N dimensions.")
-@option("--similarity", type=click.Choice(["cosine", "dot", "maxsim", "meanmaxsim"]), help="Not the model's own.")
+@option(
+    "--similarity", type=click.Choice(["cosine", "dot", "maxsim", "meanmaxsim"]), help="Not the model's own."
+)
 @option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Precision of the model.")
 @option("--device", help="cpu, cuda, cuda:1, mps.")
 @option("--batch-size", type=click.IntRange(min=1), help="Items a forward pass; halved when memory runs out.")
-@option("--offline", is_flag=True, help="Open no network connection.")
+@offline_option
 @click.option("--force", is_flag=True, help="Compute again what is done.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @json_option
@@ -71,20 +75,13 @@ def evaluate(model: str, dry_run: bool, as_json: bool, **values: Any) -> int:
 
 
 def _settings(values: dict[str, Any]) -> "Settings":
-    import os
-
     from jina_vdr.evaluation import Settings
     from jina_vdr.store import Store
 
-    if values["offline"]:
-        os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: it reads it once
-    from jina_vdr.data import Hub
-
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     return Settings(
         results=values["results"],
         store=Store(values["cache"] / "store"),
-        hub=Hub(values["cache"], offline=offline),
+        hub=hub_of(values["cache"], offline=values["offline"]),
         limit=values["limit"],
         force=values["force"],
     )
@@ -107,7 +104,9 @@ def _select(values: dict[str, Any]) -> "tuple[Benchmark | None, Sequence[Selecti
     selections = resolve(benchmark) if benchmark else []
     selections += [whole(find_task(task)) for task in values["task"]]
     if not selections:
-        raise UsageError("JV111", "there is nothing to evaluate", "add --benchmark demo or --task NAME_OR_FILE")
+        raise UsageError(
+            "JV111", "there is nothing to evaluate", "add --benchmark demo or --task NAME_OR_FILE"
+        )
     return benchmark, select(selections, wanted)
 
 
@@ -118,7 +117,9 @@ def _print_outcomes(outcomes: "Sequence[Outcome]", benchmark: "Benchmark | None"
 
     results = [outcome.result for outcome in outcomes if outcome.result]
     if as_json:
-        click.echo(json.dumps([result.model_dump(mode="json", by_alias=True) for result in results], indent=1))
+        click.echo(
+            json.dumps([result.model_dump(mode="json", by_alias=True) for result in results], indent=1)
+        )
         return
     for result in results:
         click.echo(result_table(result) + "\n")

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from jina_vdr.catalog import Filters
+    from jina_vdr.hub import Hub
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,6 +27,32 @@ def results_option(command: Command) -> Command:
         show_default=True,
         help="Folder of result files.",
     )(command)
+
+
+def cache_option(command: Command) -> Command:
+    """Add --cache."""
+    return option(
+        "--cache",
+        type=click.Path(path_type=Path),
+        default=default_cache,
+        help="Folder of vectors and OCR text.",
+    )(command)
+
+
+def offline_option(command: Command) -> Command:
+    """Add --offline."""
+    return option("--offline", is_flag=True, help="Open no network connection.")(command)
+
+
+def hub_of(cache: Path, *, offline: bool) -> "Hub":
+    """Return the Hub; offline when the user says so here or by HF_HUB_OFFLINE."""
+    import os
+
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: it reads it once
+    from jina_vdr.hub import Hub
+
+    return Hub(cache, offline=os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"})
 
 
 def json_option(command: Command) -> Command:

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable
 
+from jina_vdr.data.beir import load_tables
 from jina_vdr.data.checks import Parts, checked, checked_pairs
 from jina_vdr.data.folder import document_names, load_folder
-from jina_vdr.data.hub import Hub
 from jina_vdr.data.pairs import load_pairs
 from jina_vdr.data.qa import load_qa
-from jina_vdr.data.beir import load_tables
 from jina_vdr.data.source import Source, fingerprint, open_source
+from jina_vdr.hub import Hub
 from jina_vdr.records import Collection, Pairs
 from jina_vdr.task import Task
-
-__all__ = ["Hub", "data_revision", "load_data"]
 
 LAYOUTS: dict[str, Callable[[Task, Source, str, str], Parts]] = {
     "beir": load_tables,
@@ -38,7 +36,12 @@ def data_revision(task: Task, hub: Hub) -> str:
     if not task.dataset.is_local:
         return task.dataset.revision or ""
     source = open_source(task, hub)
-    names = {name for subset in task.subsets for split in task.eval_splits for name in _names(task, source, subset, split)}
+    names = {
+        name
+        for subset in task.subsets
+        for split in task.eval_splits
+        for name in _names(task, source, subset, split)
+    }
     return "sha256:" + fingerprint(source, sorted(names))
 
 

@@ -8,8 +8,11 @@ from jina_vdr.data.checks import Parts, refuse
 from jina_vdr.data.pages import table_pages
 from jina_vdr.data.source import Source
 from jina_vdr.data.tables import read_rows
+from jina_vdr.dataset import Part
+from jina_vdr.errors import UsageError
+from jina_vdr.languages import find_language, is_tag
 from jina_vdr.records import Qrels, Query
-from jina_vdr.task import Part, Task
+from jina_vdr.task import Task
 
 
 def load_tables(task: Task, source: Source, subset: str, split: str) -> Parts:
@@ -23,9 +26,7 @@ def load_tables(task: Task, source: Source, subset: str, split: str) -> Parts:
     return Parts(corpus, queries, qrels)
 
 
-def read_queries(
-    paths: Sequence[Path], part: Part, subset: str, languages: Sequence[str]
-) -> list[Query]:
+def read_queries(paths: Sequence[Path], part: Part, subset: str, languages: Sequence[str]) -> list[Query]:
     """Read queries: `id` and `text`, and where they are there `language`, `kind` and `cluster`.
 
     A query without a language of its own has the subset's when that is one. `part.where` keeps the rows whose
@@ -55,7 +56,9 @@ def read_qrels(paths: Sequence[Path], columns: Mapping[str, str]) -> Qrels:
         query, page = str(row["query-id"]), str(row["corpus-id"])
         relevance = _relevance(row["score"], query, paths[0])
         if qrels.setdefault(query, {}).setdefault(page, relevance) != relevance:
-            raise refuse("JV432", f"{paths[0]}: query '{query}' and page '{page}' are judged twice, differently")
+            raise refuse(
+                "JV432", f"{paths[0]}: query '{query}' and page '{page}' are judged twice, differently"
+            )
     return qrels
 
 
@@ -66,9 +69,12 @@ def as_records(rows: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def tag(language: Any, default: str) -> str:
     """Return the tag of a language as a data set writes it (`de`, `deu`, `german`), or the default."""
-    from jina_vdr.languages import find_language
-
-    return find_language(str(language)).tag if language else default
+    if not language or is_tag(str(language)):
+        return str(language or default)
+    try:
+        return find_language(str(language)).tag
+    except UsageError:
+        return default
 
 
 def _relevance(value: Any, query: str, path: Path) -> int:

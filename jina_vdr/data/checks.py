@@ -14,7 +14,7 @@ class Parts:
     """Corpus, queries and qrels as the files have them.
 
     `complete` says that the qrels speak of these queries alone, so that an unknown query id is a mistake; on
-    the Hub, several languages often share one qrels table. `dropped` counts queries that the layout has left out.
+    the Hub, several languages often share one qrels table. `dropped` counts queries that the layout left out.
     """
 
     corpus: Sequence[Page]
@@ -25,7 +25,7 @@ class Parts:
 
 
 def checked(task: Task, subset: str, parts: Parts) -> Collection:
-    """Return the collection of `parts`: blank queries and queries without a relevant page dropped and counted.
+    """Return the collection of `parts`; blank queries, and those without a relevant page, are only counted.
 
     Raises DataError for repeated ids, qrels that point at nothing, or counts that are not the task's.
     """
@@ -40,7 +40,10 @@ def checked(task: Task, subset: str, parts: Parts) -> Collection:
         raise refuse("JV434", f"{name}: query '{missing}' has no relevant page")
     if not kept:
         raise refuse("JV435", f"{name} has no query with a relevant page")
-    dropped = {"blank": len(parts.queries) - len(asked) + parts.dropped, "no_relevant_page": len(asked) - len(kept)}
+    dropped = {
+        "blank": len(parts.queries) - len(asked) + parts.dropped,
+        "no_relevant_page": len(asked) - len(kept),
+    }
     qrels = {query.id: parts.qrels[query.id] for query in kept}
     _expected(
         task, subset, queries=len(kept), documents=len(parts.corpus), qrels=sum(map(len, qrels.values()))
@@ -73,11 +76,17 @@ def _check_qrels(name: str, parts: Parts) -> None:
     for query, judged in parts.qrels.items():
         if query not in queries:
             if parts.complete:
-                raise refuse("JV436", f"{name}: qrels name the query '{query}', which is not there", near(query, queries))
+                raise refuse(
+                    "JV436",
+                    f"{name}: qrels name the query '{query}', which is not there",
+                    near(query, queries),
+                )
             continue
         for page in judged:
             if page not in pages:
-                raise refuse("JV437", f"{name}: qrels name the page '{page}', which is not there", near(page, pages))
+                raise refuse(
+                    "JV437", f"{name}: qrels name the page '{page}', which is not there", near(page, pages)
+                )
 
 
 def _expected(task: Task, subset: str, **counts: int) -> None:

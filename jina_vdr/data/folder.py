@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from jina_vdr.data.beir import read_qrels, read_queries
 from jina_vdr.data.checks import Parts, refuse
 from jina_vdr.data.pages import image_file_page
-from jina_vdr.data.beir import read_qrels, read_queries
 from jina_vdr.data.source import Source
 from jina_vdr.images import SUFFIXES
 from jina_vdr.records import Page
@@ -15,7 +15,8 @@ from jina_vdr.task import Task
 def load_folder(task: Task, source: Source, subset: str, split: str) -> Parts:
     """Read a folder. Page ids are `manual_p3` for page 3 of manual.pdf and `scan` for scan.png.
 
-    Below the fixed part of the `documents` glob, folders stay in the id: `pdfs/**/*.pdf` gives `2024/manual_p3`.
+    Below the fixed part of the `documents` glob, folders stay in the id: `pdfs/**/*.pdf` gives
+    `2024/manual_p3`.
     """
     data = task.dataset
     corpus: list[Page] = []
@@ -27,7 +28,9 @@ def load_folder(task: Task, source: Source, subset: str, split: str) -> Parts:
             corpus += pdf_pages(path, stem, data.render.dpi, data.render.max_side)
         else:
             corpus.append(image_file_page(stem, path))
-    queries = read_queries(source.tables(data.queries, subset, split), data.queries, subset, task.languages(subset))
+    queries = read_queries(
+        source.tables(data.queries, subset, split), data.queries, subset, task.languages(subset)
+    )
     qrels = read_qrels(source.tables(data.qrels, subset, split), data.qrels.columns)
     return Parts(corpus, queries, qrels, complete=True)
 
@@ -46,7 +49,9 @@ def _documents(task: Task, source: Source, subset: str) -> list[tuple[str, Path]
     pattern = task.dataset.documents.replace("{subset}", subset)
     names = document_names(task, source, subset)
     if not names:
-        raise refuse("JV404", f"{source.label}: no PDF or image matches documents: '{pattern}'", "mend the glob")
+        raise refuse(
+            "JV404", f"{source.label}: no PDF or image matches documents: '{pattern}'", "mend the glob"
+        )
     base = _fixed_part(pattern)
     return list(zip([name.removeprefix(base) for name in names], source.fetch(names), strict=True))
 

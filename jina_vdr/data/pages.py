@@ -27,7 +27,9 @@ def table_pages(paths: Sequence[Path], columns: Mapping[str, str]) -> Iterator[P
     for row, (page, text, cell) in enumerate(zip(ids, texts, cells, strict=True)):
         data = image_bytes(cell, page)
         if data is None and text is None:
-            raise DataError("JV413", f"page '{page}' in {paths[0].parent} has neither image nor text", "mend the row")
+            raise DataError(
+                "JV413", f"page '{page}' in {paths[0].parent} has neither image nor text", "mend the row"
+            )
         if data is None:
             yield text_page(page, text)
         else:
@@ -57,11 +59,15 @@ def image_bytes(cell: Any, page: str) -> bytes | None:
     if isinstance(cell, dict):
         if cell.get("bytes") is None and cell.get("path"):
             raise DataError(
-                "JV413", f"page '{page}' holds the path '{cell['path']}', not an image", "embed the image's bytes"
+                "JV413",
+                f"page '{page}' holds the path '{cell['path']}', not an image",
+                "embed the image's bytes",
             )
         cell = cell.get("bytes")
     if cell is not None and not isinstance(cell, bytes):
-        raise DataError("JV413", f"page '{page}': the image column holds {type(cell).__name__}", "it must hold bytes")
+        raise DataError(
+            "JV413", f"page '{page}': the image column holds {type(cell).__name__}", "it must hold bytes"
+        )
     return cell
 
 

@@ -11,7 +11,7 @@ from jina_vdr.task import Task
 
 
 def load_pairs(task: Task, source: Source, subset: str, split: str) -> Pairs:
-    """Read one subset: images `first` and `second`, their `score`, and their texts where the data has them."""
+    """Read one subset: images `first` and `second`, their `score`, and their texts where there are any."""
     columns = task.dataset.pairs.columns
     paths = source.tables(task.dataset.pairs, subset, split)
     for path in paths:
@@ -29,5 +29,7 @@ def load_pairs(task: Task, source: Source, subset: str, split: str) -> Pairs:
 
     scores = np.array(list(ParquetColumn(paths, columns["score"])), np.float64)
     if not np.isfinite(scores).all():
-        raise refuse("JV433", f"{task.name} ({subset}): pair {int(np.argmin(np.isfinite(scores)))} has no score")
+        raise refuse(
+            "JV433", f"{task.name} ({subset}): pair {int(np.argmin(np.isfinite(scores)))} has no score"
+        )
     return Pairs(task.name, subset, task.languages(subset), side("first"), side("second"), scores)

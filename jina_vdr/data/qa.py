@@ -4,7 +4,6 @@ import hashlib
 
 from jina_vdr.data.checks import Parts, refuse
 from jina_vdr.data.pages import row_page
-from jina_vdr.data.beir import tag
 from jina_vdr.data.source import Source
 from jina_vdr.data.tables import ParquetColumn, check_columns, parquet_names
 from jina_vdr.records import Page, Qrels, Query
@@ -14,8 +13,8 @@ from jina_vdr.task import Task
 def load_qa(task: Task, source: Source, subset: str, split: str) -> Parts:
     """Read one subset of a qa table.
 
-    A page is its file name: rows with one name must hold one image. A query is its text: all pages of the rows
-    with that text are relevant. Rows with a null or blank query add their page and are counted as dropped.
+    A page is its file name: rows with one name must hold one image. A query is its text: all pages of the
+    rows with that text are relevant. Rows with a null or blank query add their page and count as dropped.
     """
     part = task.dataset.pairs
     paths = source.tables(part, subset, split)
@@ -37,7 +36,7 @@ def _with_queries(
     task: Task, subset: str, pages: dict[str, Page], names: list[str], asked: list[str | None]
 ) -> Parts:
     languages = task.languages(subset)
-    language = tag(languages[0], "und") if len(languages) == 1 else "und"
+    language = languages[0] if len(languages) == 1 else "und"
     queries: dict[str, Query] = {}
     qrels: Qrels = {}
     for text, name in zip(asked, names, strict=True):

@@ -14,9 +14,10 @@ from typing import Any
 
 import yaml
 
-from jina_vdr.data.hub import Hub
+from jina_vdr.dataset import Part
 from jina_vdr.errors import DataError, near
-from jina_vdr.task import Part, Task
+from jina_vdr.hub import Hub
+from jina_vdr.task import DEFAULT_SUBSET, Task
 
 TABLES = (".parquet", ".csv", ".tsv", ".jsonl", ".jsonl.gz")
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.")
@@ -46,7 +47,7 @@ class Source:
         elif part.data_dir:
             names = self._in_folder(part.data_dir.replace("{subset}", subset), split)
         else:
-            names = self._of_config((part.config or "default").replace("{subset}", subset), split)
+            names = self._of_config(_config(part.config or "default", subset), split)
         self._check_shards(names)
         return sorted(names)
 
@@ -60,11 +61,15 @@ class Source:
         if not inside:
             folders = {str(PurePosixPath(name).parent) for name in self._table_files}
             raise DataError(
-                "JV404", f"{self.label} has no folder '{folder}' with tables", near(folder, folders) or _some(folders)
+                "JV404",
+                f"{self.label} has no folder '{folder}' with tables",
+                near(folder, folders) or _some(folders),
             )
         return self._of_split(inside, folder, split)
 
     def _of_config(self, config: str, split: str) -> list[str]:
+        if config == "qrels" and config not in self._configs:
+            config = "default"  # MTEB files the qrels of a data set without subsets under either name
         if config in self._configs:
             return self._matching(config, self._configs[config], split)
         if config == "default" and not self._configs:
@@ -94,7 +99,9 @@ class Source:
         found = [name for name in self._table_files if any(fnmatchcase(name, str(p)) for p in patterns)]
         if not found:
             splits = [str(entry.get("split")) for entry in by_split] or ["train"]
-            raise DataError("JV406", f"{self.label} has no split '{split}' in config '{config}'", _some(splits))
+            raise DataError(
+                "JV406", f"{self.label} has no split '{split}' in config '{config}'", _some(splits)
+            )
         return found
 
     def _check_shards(self, names: list[str]) -> None:
@@ -102,10 +109,14 @@ class Source:
             shard = SHARD.search(name)
             if shard and shard[1] == "00000":
                 stem = name[: shard.start()]
-                count = sum(other.startswith(stem) and bool(SHARD.match(other[len(stem) :])) for other in names)
+                count = sum(
+                    other.startswith(stem) and bool(SHARD.match(other[len(stem) :])) for other in names
+                )
                 if count != int(shard[2]):
                     raise DataError(
-                        "JV407", f"{self.label} has {count} of {int(shard[2])} files '{stem}-*'", "fetch it again"
+                        "JV407",
+                        f"{self.label} has {count} of {int(shard[2])} files '{stem}-*'",
+                        "fetch it again",
                     )
 
     @cached_property
@@ -121,11 +132,18 @@ class Source:
         try:
             card = yaml.safe_load(front[1]) if front else None
         except yaml.YAMLError as error:
-            raise DataError("JV408", f"{self.label}: the front matter of README.md is not YAML", str(error)) from None
+            raise DataError(
+                "JV408", f"{self.label}: the front matter of README.md is not YAML", str(error)
+            ) from None
         configs = card.get("configs") if isinstance(card, dict) else None
-        return {
-            str(c["config_name"]): c for c in configs or [] if isinstance(c, dict) and "config_name" in c
-        }
+        return {str(c["config_name"]): c for c in configs or [] if isinstance(c, dict) and "config_name" in c}
+
+
+def _config(name: str, subset: str) -> str:
+    """Put the subset into the name of a config; `{subset}-corpus` is `corpus` where there are no subsets."""
+    if subset == DEFAULT_SUBSET:
+        name = name.replace("{subset}-", "")
+    return name.replace("{subset}", subset)
 
 
 def open_source(task: Task, hub: Hub) -> Source:
@@ -140,7 +158,9 @@ def _local(task: Task) -> Source:
     root = task.root / task.dataset.path
     label = f"{task.dataset.path} of task {task.name}"
     if not root.is_dir():
-        raise DataError("JV404", f"{label}: there is no folder {root}", "put the data there or mend dataset.path")
+        raise DataError(
+            "JV404", f"{label}: there is no folder {root}", "put the data there or mend dataset.path"
+        )
     _inside(root, task.root.resolve(), label)
     paths = {
         path.relative_to(root).as_posix(): path
@@ -155,9 +175,11 @@ def _local(task: Task) -> Source:
 
 
 def _inside(path: Path, root: Path, label: str) -> Path:
-    """Refuse links that leave the folder: a data set is data, it may not point at other files of the machine."""
+    """Refuse links that leave the folder: a data set may not point at other files of the machine."""
     if not path.resolve().is_relative_to(root):
-        raise DataError("JV409", f"{label}: {path.name} leads out of its folder", "copy the file instead of linking it")
+        raise DataError(
+            "JV409", f"{label}: {path.name} leads out of its folder", "copy the file instead of linking it"
+        )
     return path
 
 

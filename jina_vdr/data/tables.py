@@ -42,7 +42,9 @@ def check_columns(
         if columns[ours] not in present:
             hint = near(columns[ours], present) or f"it has: {', '.join(present)}"
             raise DataError(
-                "JV410", f"{path} has no column '{columns[ours]}'", f"{hint}; or map columns.{ours} in the task file"
+                "JV410",
+                f"{path} has no column '{columns[ours]}'",
+                f"{hint}; or map columns.{ours} in the task file",
             )
 
 

@@ -15,7 +15,10 @@ class Encoder(Protocol):
     `document_input` says what it takes of a page: "image" or "text".
     """
 
-    info: ModelInfo
+    @property
+    def info(self) -> ModelInfo:
+        """What runs."""
+        ...
 
     @property
     def document_input(self) -> str:

@@ -32,7 +32,9 @@ class Fake:
             raise UsageError("JV109", f"{vector_type}-vector embeddings cannot be scored by {similarity}")
         self._dimensions = spec.options.truncate_dim or DIMENSIONS
         if not 1 <= self._dimensions <= DIMENSIONS:
-            raise UsageError("JV109", f"fake vectors have 1 to {DIMENSIONS} dimensions, not {self._dimensions}")
+            raise UsageError(
+                "JV109", f"fake vectors have 1 to {DIMENSIONS} dimensions, not {self._dimensions}"
+            )
         settings = {"truncate_dim": spec.options.truncate_dim}
         self.info = ModelInfo("fake", "fake", "1", vector_type, similarity, settings)
 
@@ -45,9 +47,7 @@ class Fake:
         return self._pack([tokens(page.read_text() or "") or [page.content] for page in pages])
 
     def _pack(self, texts: Sequence[Sequence[str]]) -> Embeddings:
-        items = [
-            np.stack([self._direction(word) for word in (text or [""])[:MAX_TOKENS]]) for text in texts
-        ]
+        items = [np.stack([self._direction(word) for word in (text or [""])[:MAX_TOKENS]]) for text in texts]
         if self.info.vector_type == "multi":
             return pack(items, np.float16)
         return pack([item.sum(axis=0) for item in items], np.float32)

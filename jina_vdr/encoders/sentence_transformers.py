@@ -13,6 +13,7 @@ from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
 from jina_vdr.encoders.base import pack
 from jina_vdr.errors import DataError, OutOfMemory, UsageError
+from jina_vdr.hub import hub_errors, is_offline
 from jina_vdr.model import ModelSpec
 from jina_vdr.records import Embeddings, ModelInfo, Page
 from jina_vdr.similarity import LATE_INTERACTION, SIMILARITIES
@@ -21,7 +22,7 @@ BATCH_SIZE = 16
 
 
 class SentenceTransformers:
-    """A checkpoint that sentence-transformers loads, from a folder or the Hub, at a revision that is recorded.
+    """A checkpoint that sentence-transformers loads, from a folder or the Hub, at a recorded revision.
 
     Pages go in as images where the model takes images, otherwise as their text. Single vectors are kept as
     float32, multi-vectors as float16.
@@ -69,13 +70,19 @@ class SentenceTransformers:
         while True:
             try:
                 vectors = encode(
-                    inputs, batch_size=batch_size, show_progress_bar=False, convert_to_numpy=False, **self._extra
+                    inputs,
+                    batch_size=batch_size,
+                    show_progress_bar=False,
+                    convert_to_numpy=False,
+                    **self._extra,
                 )
                 break
             except torch.OutOfMemoryError as error:
                 if batch_size == 1:
                     raise OutOfMemory(
-                        "JV501", f"{self.info.name} does not fit into memory with one item a batch", str(error)
+                        "JV501",
+                        f"{self.info.name} does not fit into memory with one item a batch",
+                        str(error),
                     ) from error
                 batch_size //= 2
                 torch.cuda.empty_cache()
@@ -95,7 +102,7 @@ class SentenceTransformers:
             return kind(
                 self._load_from,
                 revision=self._revision,
-                local_files_only=_offline(),
+                local_files_only=is_offline(),
                 device=self._options.device,
                 model_kwargs={"dtype": getattr(torch, self._options.dtype or "float32")},
             )
@@ -114,24 +121,17 @@ class SentenceTransformers:
 
 def _fetch_config(spec: ModelSpec) -> Path:
     """Return the snapshot folder of the checkpoint, its name the commit, with the JSON files in it."""
-    from huggingface_hub import errors, snapshot_download
+    from huggingface_hub import snapshot_download
 
-    try:
+    with hub_errors(spec.checkpoint, spec.revision, "model"):
         return Path(
             snapshot_download(
-                spec.checkpoint, revision=spec.revision, allow_patterns=["*.json"], local_files_only=_offline()
+                spec.checkpoint,
+                revision=spec.revision,
+                allow_patterns=["*.json"],
+                local_files_only=is_offline(),
             )
         )
-    except errors.HFValidationError as error:
-        raise UsageError("JV107", f"'{spec.checkpoint}' is neither a folder nor a Hub id", "") from error
-    except errors.RepositoryNotFoundError as error:
-        raise DataError(
-            "JV402", f"there is no model {spec.checkpoint} on the Hub", "mend the name, or set HF_TOKEN"
-        ) from error
-    except (errors.HfHubHTTPError, errors.HTTPError, OSError) as error:
-        raise DataError(
-            "JV401", f"{spec.checkpoint} is not in the cache and cannot be fetched", _first_line(error)
-        ) from error
 
 
 def _is_multi(files: Path) -> bool:
@@ -165,7 +165,9 @@ def _text(text: str) -> dict[str, str]:
 def _page_text(page: Page) -> str:
     text = page.read_text()
     if text is None:
-        raise DataError("JV425", f"page '{page.id}' has no text, and the model takes only text", "use an image model")
+        raise DataError(
+            "JV425", f"page '{page.id}' has no text, and the model takes only text", "use an image model"
+        )
     return text
 
 
@@ -173,12 +175,6 @@ def _page_image(page: Page) -> Any:
     if page.open_image is None:
         return _text(page.read_text() or "")
     return page.open_image()
-
-
-def _offline() -> bool:
-    from huggingface_hub import constants
-
-    return bool(constants.HF_HUB_OFFLINE)
 
 
 def _first_line(error: Exception) -> str:

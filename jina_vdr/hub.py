@@ -1,4 +1,4 @@
-"""Data sets on the Hugging Face Hub, at a pinned revision, file by file.
+"""The Hugging Face Hub: data sets at a pinned revision, file by file, and its errors as ours.
 
 A revision never changes, so its list of files is kept in the cache: once fetched, a data set is read again
 without any network call.
@@ -33,7 +33,7 @@ class Hub:
             raise _not_cached(repo)
         from huggingface_hub import HfApi
 
-        with _as_data_error(repo, revision):
+        with hub_errors(repo, revision, "data set"):
             names = sorted(HfApi().list_repo_files(repo, revision=revision, repo_type="dataset"))
         write_text(listing, json.dumps(names))
         return tuple(names)
@@ -49,37 +49,51 @@ class Hub:
                 )
             )
 
-        with _as_data_error(repo, revision), ThreadPoolExecutor(DOWNLOADS) as pool:
+        with hub_errors(repo, revision, "data set"), ThreadPoolExecutor(DOWNLOADS) as pool:
             return list(pool.map(one, names))
 
 
+def is_offline() -> bool:
+    """Say whether HF_HUB_OFFLINE forbids connections."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
 @contextmanager
-def _as_data_error(repo: str, revision: str) -> Iterator[None]:
+def hub_errors(repo: str, revision: str | None, kind: str) -> Iterator[None]:
+    """Turn what can go wrong with a data set or model (`kind`) on the Hub into one DataError."""
     from huggingface_hub import errors
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries would drown our one line
     try:
         yield
+    except errors.HFValidationError as error:
+        raise DataError("JV402", f"'{repo}' cannot be the name of a {kind}", "write org/name") from error
     except errors.GatedRepoError as error:
         raise DataError(
             "JV403", f"{repo} is gated", "accept its terms on its page and set HF_TOKEN to a token of yours"
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise DataError(
-            "JV402", f"there is no data set {repo} on the Hub", "mend dataset.path, or set HF_TOKEN if it is private"
+            "JV402",
+            f"there is no {kind} {repo} on the Hub",
+            "mend the name, or set HF_TOKEN if it is private",
         ) from error
     except errors.RevisionNotFoundError as error:
         raise DataError(
-            "JV402", f"{repo} has no revision {revision}", "mend dataset.revision: the 40-hex commit on its page"
+            "JV402", f"{repo} has no revision {revision}", "write the 40-hex commit that its page shows"
         ) from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         raise _not_cached(repo) from error
-    except (errors.HfHubHTTPError, errors.HTTPError) as error:
+    except (errors.HfHubHTTPError, errors.HTTPError) as error:  # type: ignore[attr-defined]  # httpx's own
         raise DataError("JV401", f"{repo}: the Hub cannot be reached", _first_line(error)) from error
 
 
 def _not_cached(repo: str) -> DataError:
-    return DataError("JV401", f"{repo} is not in the cache and cannot be fetched", "go online once to fetch it")
+    return DataError(
+        "JV401", f"{repo} is not in the cache and cannot be fetched", "go online once to fetch it"
+    )
 
 
 def _first_line(error: Exception) -> str:

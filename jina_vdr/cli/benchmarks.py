@@ -1,0 +1,51 @@
+"""`jina-vdr benchmarks`: which tasks belong together."""
+
+import json
+
+import click
+
+from jina_vdr.cli.options import json_option
+
+
+@click.group()
+def benchmarks() -> None:
+    """List and show benchmarks."""
+
+
+@benchmarks.command("list")
+@json_option
+def list_benchmarks(as_json: bool) -> None:
+    """List all benchmarks."""
+    from jina_vdr.benchmark import all_benchmarks, resolve
+    from jina_vdr.report import text_table
+
+    found = all_benchmarks()
+    if as_json:
+        records = [benchmark.model_dump(mode="json", by_alias=True) for benchmark in found.values()]
+        click.echo(json.dumps(records, indent=1, ensure_ascii=False))
+        return
+    rows = []
+    for name, benchmark in found.items():
+        selections = resolve(benchmark)
+        subsets = sum(len(selection.subsets) for selection in selections)
+        rows.append([name, str(len(selections)), str(subsets), benchmark.description])
+    click.echo(text_table(["benchmark", "tasks", "subsets", "description"], rows, right=(1, 2)))
+
+
+@benchmarks.command("show")
+@click.argument("name")
+@json_option
+def show_benchmark(name: str, as_json: bool) -> None:
+    """Show one benchmark: a name, or the path of a benchmark file."""
+    from jina_vdr.benchmark import find_benchmark, resolve
+    from jina_vdr.listing import task_table
+
+    benchmark = find_benchmark(name)
+    if as_json:
+        click.echo(json.dumps(benchmark.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False))
+        return
+    click.echo(f"{benchmark.benchmark}: {benchmark.description}\n")
+    click.echo(task_table(resolve(benchmark)))
+    means = ", ".join(aggregate.name for aggregate in benchmark.aggregates)
+    click.echo(f"\nreported: {means}; none while a task is missing")
+    click.echo(f"run:      jina-vdr eval --model bm25 --benchmark {name}")

@@ -1,0 +1,152 @@
+"""`jina-vdr tasks`: find, read, check and write task files."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jina_vdr.cli.options import (
+    cache_option,
+    filter_options,
+    filters,
+    hub_of,
+    json_option,
+    offline_option,
+)
+
+if TYPE_CHECKING:
+    from jina_vdr.task import Task
+
+
+@click.group()
+def tasks() -> None:
+    """List, show, check and write task files."""
+
+
+@tasks.command("list")
+@filter_options
+@json_option
+def list_tasks(as_json: bool, **values: Any) -> None:
+    """List tasks; filters intersect."""
+    from jina_vdr.catalog import all_tasks, select, whole
+
+    selections = select([whole(task) for task in all_tasks().values()], filters(values))
+    if as_json:
+        records = [{**_record(s.task), "subsets": list(s.subsets)} for s in selections]
+        click.echo(json.dumps(records, indent=1, ensure_ascii=False))
+        return
+    from jina_vdr.listing import task_table
+
+    click.echo(task_table(selections))
+
+
+@tasks.command("show")
+@click.argument("name")
+@json_option
+def show_task(name: str, as_json: bool) -> None:
+    """Show one task: a name, or the path of a task file."""
+    from jina_vdr.catalog import find_task
+    from jina_vdr.listing import task_card
+
+    task = find_task(name)
+    if as_json:
+        click.echo(json.dumps(_record(task), indent=1, ensure_ascii=False))
+    else:
+        click.echo(task_card(task, asked_as=name))
+
+
+@tasks.command("validate")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--data", is_flag=True, help="Open the data too: ids, qrels, counts; every image is decoded.")
+@cache_option
+@offline_option
+def validate_tasks(files: tuple[Path, ...], data: bool, cache: Path, offline: bool) -> int:
+    """Check task and benchmark files, or folders of them; without any, those that come with us."""
+    from jina_vdr.catalog import bundled_root
+    from jina_vdr.errors import VDRError
+
+    codes = []
+    for path in _spec_files(files or (bundled_root(),)):
+        try:
+            said = _validate(path, data, cache, offline)
+            click.echo(f"{path}: {said}")
+        except VDRError as error:
+            click.echo(str(error), err=True)
+            codes.append(error.exit_code)
+    return min(codes, default=0)
+
+
+@tasks.command("schema")
+@click.option("--benchmark", is_flag=True, help="The schema of benchmark files.")
+def print_schema(benchmark: bool) -> None:
+    """Print the JSON Schema of task files: editors check and complete with it."""
+    from jina_vdr.benchmark import Benchmark
+    from jina_vdr.schema import json_schema
+    from jina_vdr.task import Task
+
+    click.echo(json.dumps(json_schema(Benchmark if benchmark else Task), indent=1))
+
+
+@tasks.command("new")
+@click.argument("name")
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["folder", "beir", "mteb", "qa", "pairs"]),
+    default="folder",
+    show_default=True,
+    help="How the data is laid out.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: NAME.yaml]"
+)
+def new_task(name: str, layout: str, out: Path | None) -> None:
+    """Write a task file to fill in; a file that is there stays as it is."""
+    from jina_vdr.atomic import write_text
+    from jina_vdr.errors import UsageError
+    from jina_vdr.template import template
+
+    text = template(name, layout)
+    path = out or Path(f"{name.lower()}.yaml")
+    if path.exists():
+        raise UsageError("JV115", f"{path} is there already", "choose another --out")
+    write_text(path, text)
+    click.echo(path)
+    click.echo(f"next: fill it in, then jina-vdr tasks validate --data {path}", err=True)
+
+
+def _spec_files(paths: Sequence[Path]) -> list[Path]:
+    from jina_vdr.catalog import task_files
+    from jina_vdr.errors import UsageError
+
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UsageError("JV101", f"there is no file or folder {path}", "write the path of a YAML file")
+        found = [*task_files(path), *sorted(path.glob("*.benchmark.yaml"))] if path.is_dir() else [path]
+        if not found:
+            raise UsageError("JV101", f"{path} holds no task file", "task files end in .yaml")
+        files += found
+    return files
+
+
+def _validate(path: Path, data: bool, cache: Path, offline: bool) -> str:
+    """Check one file; return what to say about it."""
+    if path.name.endswith(".benchmark.yaml"):
+        from jina_vdr.benchmark import load_benchmark, resolve
+
+        return f"ok, {len(resolve(load_benchmark(path)))} tasks"
+    from jina_vdr.task import load_task
+
+    task = load_task(path)
+    if not data:
+        return "ok"
+    from jina_vdr.data.inspection import inspect
+
+    return f"ok, {inspect(task, hub_of(cache, offline=offline))}"
+
+
+def _record(task: "Task") -> dict[str, Any]:
+    return task.model_dump(mode="json", by_alias=True, exclude_defaults=True)

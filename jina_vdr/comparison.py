@@ -1,0 +1,91 @@
+"""Two results, query by query: the difference of their means and how sure it is."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from jina_vdr.data.tables import read_table
+from jina_vdr.errors import UsageError
+from jina_vdr.metrics import PAIR_METRICS, Interval, mean_interval
+from jina_vdr.result import Result, Scores
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`second` minus `first` on one subset, in fractions; the interval is over paired queries."""
+
+    task: str
+    subset: str
+    split: str
+    metric: str
+    n_queries: int
+    first: float
+    second: float
+    interval: Interval | None
+
+    @property
+    def value(self) -> float:
+        """How much better the second is."""
+        return self.second - self.first
+
+
+Located = tuple[Path, Result]
+
+
+def compare(first: Sequence[Located], second: Sequence[Located]) -> list[Difference]:
+    """Return the differences on every subset that both have measured on the same task and data.
+
+    Raises UsageError when there is none.
+    """
+    others = {result.task.name: (path, result) for path, result in second}
+    differences = [
+        difference
+        for path, result in first
+        if result.task.name in others and _same_task(result, others[result.task.name][1])
+        for difference in _differences((path, result), others[result.task.name])
+    ]
+    if not differences:
+        raise UsageError(
+            "JV114", "the two have no subset of the same task and data in common", "evaluate both on it"
+        )
+    return differences
+
+
+def _same_task(first: Result, second: Result) -> bool:
+    return (first.task, first.limit) == (second.task, second.limit)
+
+
+def _differences(first: Located, second: Located) -> Iterator[Difference]:
+    for scores in first[1].scores:
+        other = second[1].of(scores.split, scores.subset)
+        if other is not None:
+            metric = first[1].task.main_score
+            interval = None if metric in PAIR_METRICS else _paired(first[0], scores, second[0], other, metric)
+            yield Difference(
+                first[1].task.name,
+                scores.subset,
+                scores.split,
+                metric,
+                scores.n_queries,
+                scores.main_score,
+                other.main_score,
+                interval,
+            )
+
+
+def _paired(path: Path, scores: Scores, other_path: Path, other: Scores, metric: str) -> Interval | None:
+    left = read_table(path.with_suffix("") / scores.per_query.path)
+    right = read_table(other_path.with_suffix("") / other.per_query.path)
+    values = dict(zip(_column(right, "query_id"), _column(right, metric), strict=True))
+    ids, clusters = _column(left, "query_id"), _column(left, "cluster")
+    differences = np.array([values[i] - value for i, value in zip(ids, _column(left, metric), strict=True)])
+    return mean_interval(differences, [c or f"query:{i}" for i, c in zip(ids, clusters, strict=True)])
+
+
+def _column(table: pa.Table, name: str) -> list[Any]:
+    values: list[Any] = table.column(name).to_pylist()
+    return values

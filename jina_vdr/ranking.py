@@ -1,0 +1,27 @@
+"""The one order of pages that all rankers share: by score, ties by page id, descending."""
+
+from collections.abc import Sequence
+from heapq import nlargest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jina_vdr.records import Ranking
+
+
+def best(scores: NDArray[np.float32], ids: Sequence[str], top_k: int) -> Ranking:
+    """Return the `top_k` highest of `scores` (shape [n], no NaN), best first, with their `ids`.
+
+    Pages with equal scores come in descending order of id, also at the cut: of many pages tied there, the
+    largest ids win. Strings compare by code point, which is the order of their UTF-8 bytes and so the order
+    of trec_eval (`te_trec_eval.c`, strcmp). Work per call beyond numpy's is for the returned and the tied.
+    """
+    if 0 < top_k < len(scores):
+        cut = np.partition(scores, -top_k)[-top_k]
+        above = np.flatnonzero(scores > cut).tolist()
+        tied = np.flatnonzero(scores == cut).tolist()
+        kept = above + nlargest(top_k - len(above), tied, key=ids.__getitem__)
+    else:
+        kept = list(range(min(top_k, len(scores))))
+    order = sorted(zip(scores[kept].tolist(), [ids[i] for i in kept], kept, strict=True), reverse=True)
+    return Ranking(tuple(page for _, page, _ in order), scores[[i for _, _, i in order]])

@@ -1,0 +1,26 @@
+"""Programs and documents that some tests need: skipped where they are missing, required where CI is set."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def needs_program(name: str) -> None:
+    """Skip the test, or fail it under CI, when the program is not installed."""
+    if shutil.which(name) is None:
+        _missing(f"the program {name} is not installed")
+
+
+def needs_file(path: str) -> Path:
+    """Return the path; skip the test, or fail it under CI, when the file is not there."""
+    if not Path(path).exists():
+        _missing(f"there is no {path} (see .ci/packages)")
+    return Path(path)
+
+
+def _missing(what: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
