@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jina_vdr.data.tables import read_table
 from jina_vdr.errors import UsageError
 from jina_vdr.metrics import PAIR_METRICS, Interval, mean_interval
+from jina_vdr.per_query import open_table
 from jina_vdr.result import Result, Scores
 
 
@@ -78,8 +78,8 @@ def _differences(first: Located, second: Located) -> Iterator[Difference]:
 
 
 def _paired(path: Path, scores: Scores, other_path: Path, other: Scores, metric: str) -> Interval | None:
-    left = read_table(path.with_suffix("") / scores.per_query.path)
-    right = read_table(other_path.with_suffix("") / other.per_query.path)
+    left = open_table(path, scores.per_query)
+    right = open_table(other_path, other.per_query)
     values = dict(zip(_column(right, "query_id"), _column(right, metric), strict=True))
     ids, clusters = _column(left, "query_id"), _column(left, "cluster")
     differences = np.array([values[i] - value for i, value in zip(ids, _column(left, metric), strict=True)])

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from jina_vdr.atomic import replacing, write_text
-from jina_vdr.data.tables import read_table
 from jina_vdr.metrics import PAIR_METRICS
-from jina_vdr.per_query import read_qrels, read_run
+from jina_vdr.per_query import open_table, read_qrels, read_run
 from jina_vdr.result import Result
 from jina_vdr.trec import qrels_lines, run_lines
 
@@ -29,7 +28,7 @@ def write_trec(results: Sequence[Located], folder: Path) -> list[Path]:
         if result.task.main_score in PAIR_METRICS:
             continue
         for scores in result.scores:
-            table = read_table(path.with_suffix("") / scores.per_query.path)
+            table = open_table(path, scores.per_query)
             stem = (
                 folder
                 / path.parent.parent.name

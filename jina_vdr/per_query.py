@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from jina_vdr.atomic import replacing
+from jina_vdr.errors import InvalidFile
 from jina_vdr.metrics import first_relevant, tied
 from jina_vdr.records import Collection, Pairs, Qrels, Ranking, Run
 from jina_vdr.result import Artifact
@@ -66,6 +67,16 @@ def write_table(table: pa.Table, path: Path) -> Artifact:
         pq.write_table(table, temporary, compression="zstd")
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
     return Artifact(path=path.name, sha256=digest, rows=table.num_rows)
+
+
+def open_table(result: Path, artifact: Artifact) -> pa.Table:
+    """Return the table beside a result file; raise InvalidFile when it is not as it was written."""
+    folder = result.with_suffix("")
+    if not is_whole(artifact, folder):
+        raise InvalidFile(
+            "JV353", f"{folder / artifact.path} is missing or damaged", "evaluate the task again"
+        )
+    return pq.read_table(folder / artifact.path)
 
 
 def is_whole(artifact: Artifact, folder: Path) -> bool:

@@ -18,7 +18,9 @@ def plan_lines(selections: Sequence[Selection], spec: ModelSpec, settings: Setti
         _, result = open_result(selection, ranker, settings)
         done = sum(scores.subset in selection.subsets for scores in result.scores)
         total = len(selection.subsets) * len(selection.task.eval_splits)
-        lines.append(f"task   {selection.task.name}: {total} subsets{_size(selection)}, {done} done already")
+        subsets = "1 subset" if total == 1 else f"{total} subsets"
+        state = f", {done} done already" if done else ""
+        lines.append(f"task   {selection.task.name}: {subsets}{_size(selection)}{state}")
     return lines
 
 

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
-from jina_vdr.comparison import Difference
 from jina_vdr.metrics import display_name
 from jina_vdr.result import Result, Scores
+
+if TYPE_CHECKING:
+    from jina_vdr.comparison import Difference
 
 Row = Sequence[str]
 
@@ -81,7 +84,7 @@ def results_table(results: Sequence[tuple[Path, Result]]) -> str:
     return text_table(["model", "variant", "task", "subsets", "metric", "mean", "status"], rows, right=(3, 5))
 
 
-def comparison_table(differences: Sequence[Difference]) -> str:
+def comparison_table(differences: "Sequence[Difference]") -> str:
     """Return one row a subset: both scores in percent, their difference in points and its interval."""
     rows = [
         [

@@ -7,7 +7,28 @@ import pytest
 from jina_vdr.errors import UsageError
 from jina_vdr.languages import LANGUAGES, find_language, is_tag, language_of, matches
 
-JINA_VDR = ["ar", "bn", "de", "en", "es", "fr", "hi", "hu", "id", "it", "ja", "ko", "my", "nl", "pt", "ru", "th", "ur", "vi", "zh"]
+JINA_VDR = [
+    "ar",
+    "bn",
+    "de",
+    "en",
+    "es",
+    "fr",
+    "hi",
+    "hu",
+    "id",
+    "it",
+    "ja",
+    "ko",
+    "my",
+    "nl",
+    "pt",
+    "ru",
+    "th",
+    "ur",
+    "vi",
+    "zh",
+]
 
 
 @pytest.mark.parametrize("name", ["de", "deu", "deu-Latn", "DEU-LATN", "German", "german", "DE"])
