@@ -1,0 +1,1 @@
+"""Makes data sets of rendered pages whose relevance is known by construction."""
