@@ -17,11 +17,13 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """How a language is written: its code for the shaper, its direction, and the line height it needs."""
+    """How a language is written: its code for the shaper, direction, line height, relative size, font family."""
 
     code: str
-    rtl: bool
-    leading: float
+    rtl: bool = False
+    leading: float = 1.35
+    scale: float = 1.0
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +106,16 @@ class Sheet:
         return (self.width - point[0] if self.script.rtl else point[0], point[1])
 
     def _html(self, text: str, face: Face, code: bool) -> str:
-        rtl = self.script.rtl and not code
-        side = {"center": "center", "start": "right" if rtl else "left", "end": "left" if rtl else "right"}
+        side = {"center": "center", "start": "left", "end": "right"}  # the renderer swaps them where dir is rtl
+        family = face.family if code else self.script.family or face.family
+        size = face.size if code else face.size * self.script.scale
         style = (
-            f"margin:0;padding:0;font-family:{face.family};font-size:{face.size}px;color:{face.color};"
+            f"margin:0;padding:0;font-family:{family};font-size:{size}px;color:{face.color};"
             f"text-align:{side[face.align]};line-height:{1.35 if code else self.script.leading};"
             f"font-weight:{'bold' if face.bold else 'normal'};font-style:{'italic' if face.italic else 'normal'}"
         )
         body = html.escape(text).replace("\n", "<br/>")
-        direction = "rtl" if rtl else "ltr"
+        direction = "rtl" if self.script.rtl and not code else "ltr"
         return (
             f'<body style="margin:0;padding:0"><p dir="{direction}" lang="{self.script.code}" style="{style}">'
             f"{body}</p></body>"
