@@ -41,11 +41,12 @@ SENTENCES = {
 
 
 def written(text: str) -> Image.Image:
-    """Draw `text` with the fonts that PyMuPDF brings for all scripts."""
+    """Draw a heading and paragraphs of `text` with the fonts that PyMuPDF brings for all scripts."""
     document = pymupdf.open()
-    sheet = document.new_page(width=420, height=70)
-    sheet.insert_htmlbox(pymupdf.Rect(15, 15, 405, 60), f'<p style="font-size:18px">{text}</p>')
-    pixels = sheet.get_pixmap(dpi=200)
+    sheet = document.new_page(width=420, height=330)
+    paragraphs = f'<p style="font-size:12px;line-height:1.6">{f"{text} " * 4}</p>' * 4
+    sheet.insert_htmlbox(pymupdf.Rect(20, 10, 400, 320), f"<h2>{text}</h2>{paragraphs}")
+    pixels = sheet.get_pixmap(dpi=150)
     return Image.frombytes("RGB", (pixels.width, pixels.height), pixels.samples)
 
 

@@ -83,4 +83,6 @@ def content(subset: str) -> Content:
 def subsets() -> list[str]:
     """Return the names of all subsets that have words."""
     folder = files("jina_vdr_synth") / "content"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return sorted(
+        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
+    )

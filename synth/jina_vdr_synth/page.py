@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from jina_vdr_synth.canvas import Canvas, Color
 from jina_vdr_synth.content import Content
-from jina_vdr_synth.drawing import Canvas, Color
 
 THEMES: tuple[tuple[Color, Color], ...] = (
     ("#1f4e79", "#dbe7f3"),
@@ -50,6 +50,6 @@ def series_line(content: Content, series: Sequence[Issue], this: Issue) -> str:
     return f"{content.series}: {' · '.join(others)}"
 
 
-def canvas(content: Content, width: float, height: float, paper: Color = "#ffffff") -> Canvas:
+def blank(content: Content, width: float, height: float, paper: Color = "#ffffff") -> Canvas:
     """Return an empty page of the language."""
     return Canvas(width, height, content.tag[:3], rtl=content.language.rtl, paper=paper)

@@ -2,9 +2,9 @@
 
 from random import Random
 
+from jina_vdr_synth.canvas import Canvas, Style
 from jina_vdr_synth.content import Content, Topic
-from jina_vdr_synth.drawing import Canvas, Style
-from jina_vdr_synth.page import THEMES, Issue, Made, canvas, issues, series_line
+from jina_vdr_synth.page import THEMES, Issue, Made, blank, issues, series_line
 
 WIDTH, HEIGHT = 600, 420
 LEFT, TOP, RIGHT, BOTTOM = 84, 104, 564, 316
@@ -37,7 +37,7 @@ def _page(
 ) -> Made:
     topic = content.topics[key]
     years = [content.number(issue.year + n) for n in range(YEARS)]
-    page = canvas(content, WIDTH, HEIGHT)
+    page = blank(content, WIDTH, HEIGHT)
     page.write((36, 20, RIGHT, 56), topic.title, Style(17, bold=True, color=color))
     page.write((36, 58, RIGHT, 90), f"{issue.city}, {years[0]}–{years[-1]}", Style(12))
     _draw_axes(page, content, topic)
@@ -74,7 +74,11 @@ def _draw_bars(page: Canvas, content: Content, topic: Topic, bars: list[list[int
         for n, value in enumerate(values):
             left = start + n * 33
             page.fill((left, _height(value), left + 29, BOTTOM), SHADES[n])
-            page.write((left - 6, _height(value) - 17, left + 35, _height(value)), content.number(value), Style(8, align="center"))
+            page.write(
+                (left - 6, _height(value) - 17, left + 35, _height(value)),
+                content.number(value),
+                Style(8, align="center"),
+            )
         page.write((start - 10, BOTTOM + 4, start + group - 14, BOTTOM + 38), item, Style(10, align="center"))
 
 

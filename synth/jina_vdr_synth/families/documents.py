@@ -2,9 +2,9 @@
 
 from random import Random
 
+from jina_vdr_synth.canvas import Style
 from jina_vdr_synth.content import Content, Tool
-from jina_vdr_synth.drawing import Style
-from jina_vdr_synth.page import Made, canvas
+from jina_vdr_synth.page import Made, blank
 
 WIDTH, HEIGHT = 520, 480
 LEFT, RIGHT = 36, 484
@@ -26,13 +26,15 @@ def _page(
     name: str, content: Content, tool: Tool, subject: str, version: int, port: int, first: int, dpi: int
 ) -> Made:
     shown = content.number(version)
-    page = canvas(content, WIDTH, HEIGHT)
+    page = blank(content, WIDTH, HEIGHT)
     page.write((LEFT, 22, RIGHT, 64), f"{tool.title} {shown}.{content.number(0)}", Style(19, bold=True))
     page.line((LEFT, 66), (RIGHT, 66), "#cccccc")
     page.write((LEFT, 74, RIGHT, 130), tool.about, Style(11))
     page.write((LEFT, 134, RIGHT, 168), content.headings[0], Style(14, bold=True))
     page.fill((LEFT, 170, RIGHT, 200), "#f2f2f4", border="#d8d8de")
-    page.write((LEFT + 10, 176, RIGHT - 10, 198), f"pip install {subject}=={version}.0", Style(10.5, mono=True))
+    page.write(
+        (LEFT + 10, 176, RIGHT - 10, 198), f"pip install {subject}=={version}.0", Style(10.5, mono=True)
+    )
     page.write((LEFT, 210, RIGHT, 244), content.headings[1], Style(14, bold=True))
     for row, feature in enumerate(content.features):
         top = 246 + row * 32

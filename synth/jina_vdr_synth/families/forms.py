@@ -2,9 +2,9 @@
 
 from random import Random
 
+from jina_vdr_synth.canvas import Canvas, Style
 from jina_vdr_synth.content import Content, Form
-from jina_vdr_synth.drawing import Canvas, Style
-from jina_vdr_synth.page import THEMES, Made, canvas
+from jina_vdr_synth.page import THEMES, Made, blank
 
 WIDTH, HEIGHT = 480, 560
 LEFT, RIGHT = 36, 444
@@ -34,15 +34,25 @@ def _page(
 ) -> Made:
     number, persons, fee = random.randint(20011, 98989), random.randint(1, 6), random.randint(12, 96)
     day = f"{random.randint(2019, 2024)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
-    answers = [content.number(number), city, _digits(content, day), content.number(persons), content.number(fee)]
-    page = canvas(content, WIDTH, HEIGHT)
+    answers = [
+        content.number(number),
+        city,
+        _digits(content, day),
+        content.number(persons),
+        content.number(fee),
+    ]
+    page = blank(content, WIDTH, HEIGHT)
     page.fill((0, 0, WIDTH, 14), theme[0])
     page.write((LEFT, 28, RIGHT, 76), form.title, Style(16, bold=True, color=theme[0]))
     for row, (label, answer) in enumerate(zip(content.labels, answers, strict=True)):
         _draw_field(page, 84 + row * 58, label, answer, theme[1])
     _draw_options(page, content, random.randrange(len(content.options)))
     page.write((LEFT, 460, RIGHT, 506), content.declaration, Style(9.5))
-    page.write((LEFT, 508, RIGHT, 552), f"{content.series}: {' · '.join(content.cities)}", Style(8.5, color="#555555"))
+    page.write(
+        (LEFT, 508, RIGHT, 552),
+        f"{content.series}: {' · '.join(content.cities)}",
+        Style(8.5, color="#555555"),
+    )
     facts = {"city": city, "fee": answers[4], "number": answers[0]}
     return Made(name, "forms", subject, page.image(dpi), page.text, facts)
 

@@ -2,9 +2,9 @@
 
 from random import Random
 
+from jina_vdr_synth.canvas import Style
 from jina_vdr_synth.content import Content
-from jina_vdr_synth.drawing import Style
-from jina_vdr_synth.page import THEMES, Issue, Made, canvas, issues, series_line
+from jina_vdr_synth.page import THEMES, Issue, Made, blank, issues, series_line
 
 WIDTH, HEIGHT = 640, 360
 
@@ -34,7 +34,7 @@ def _page(
     dpi: int,
 ) -> Made:
     topic = content.topics[key]
-    page = canvas(content, WIDTH, HEIGHT, paper=theme[1])
+    page = blank(content, WIDTH, HEIGHT, paper=theme[1])
     page.fill((0, 0, WIDTH, 84), theme[0])
     page.write((32, 8, 608, 50), topic.title, Style(19, bold=True, color="#ffffff"))
     page.write((32, 48, 608, 82), f"{issue.city}, {content.number(issue.year)}", Style(13, color="#ffffff"))

@@ -2,9 +2,9 @@
 
 from random import Random
 
+from jina_vdr_synth.canvas import Canvas, Style
 from jina_vdr_synth.content import Content, Topic
-from jina_vdr_synth.drawing import Canvas, Style
-from jina_vdr_synth.page import THEMES, Issue, Made, canvas, issues, series_line
+from jina_vdr_synth.page import THEMES, Issue, Made, blank, issues, series_line
 
 WIDTH, HEIGHT = 600, 400
 LEFT, RIGHT = 36, 564
@@ -35,7 +35,7 @@ def _page(
     dpi: int,
 ) -> Made:
     topic = content.topics[key]
-    page = canvas(content, WIDTH, HEIGHT)
+    page = blank(content, WIDTH, HEIGHT)
     page.write((LEFT, 24, RIGHT, 60), topic.title, Style(17, bold=True, color=theme[0]))
     page.write((LEFT, 62, RIGHT, 92), f"{issue.city}, {content.number(issue.year)} ({topic.unit})", Style(12))
     _draw_table(page, content, topic, values, theme)
@@ -52,7 +52,9 @@ def _page(
     return Made(name, "tables", key, page.image(dpi), page.text, facts)
 
 
-def _draw_table(page: Canvas, content: Content, topic: Topic, values: list[list[int]], theme: tuple[str, str]) -> None:
+def _draw_table(
+    page: Canvas, content: Content, topic: Topic, values: list[list[int]], theme: tuple[str, str]
+) -> None:
     head = ["", *(content.quarter.format(n=content.number(q + 1)) for q in range(QUARTERS)), content.total]
     rows = [
         [item, *map(content.number, row), content.number(sum(row))]
@@ -66,6 +68,8 @@ def _draw_table(page: Canvas, content: Content, topic: Topic, values: list[list[
         for column, cell in enumerate(cells):
             if cell:
                 color = "#ffffff" if number == 0 else "#1b1b1b"
-                style = Style(11, bold=number == 0 or column == 0, color=color, align="end" if column else "start")
+                style = Style(
+                    11, bold=number == 0 or column == 0, color=color, align="end" if column else "start"
+                )
                 page.write((columns[column] + 4, top + 8, columns[column + 1] - 6, top + 40), cell, style)
     page.line((LEFT, 102 + 5 * 42), (RIGHT, 102 + 5 * 42), theme[0], 1.5)

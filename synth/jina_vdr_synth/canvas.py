@@ -17,13 +17,11 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """How a language is written: its code for the shaper, direction, line height, relative size, font family."""
+    """How a language is written: its code for the shaper, its direction, and the line height it needs."""
 
     code: str
-    rtl: bool = False
-    leading: float = 1.35
-    scale: float = 1.0
-    family: str = ""
+    rtl: bool
+    leading: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +62,15 @@ class Sheet:
         room = pymupdf.Rect(*self._span(x, width, y, self.height))
         more, filled = story.place(room)
         if more or x < 0 or x + width > self.width:
-            raise DataError("JV461", f"'{text[:40]}' does not fit on its page", "shorten it or enlarge the page")
+            raise DataError(
+                "JV461", f"'{text[:40]}' does not fit on its page", "shorten it or enlarge the page"
+            )
         story.draw(self._device)
         return float(pymupdf.Rect(filled).y1 - y)
 
-    def box(self, x: float, y: float, width: float, height: float, fill: str | None, edge: str | None = None) -> None:
+    def box(
+        self, x: float, y: float, width: float, height: float, fill: str | None, edge: str | None = None
+    ) -> None:
         """Draw a rectangle."""
         self._shapes.append(("box", self._span(x, width, y, y + height), fill, edge, 1))
 
@@ -106,16 +108,15 @@ class Sheet:
         return (self.width - point[0] if self.script.rtl else point[0], point[1])
 
     def _html(self, text: str, face: Face, code: bool) -> str:
-        side = {"center": "center", "start": "left", "end": "right"}  # the renderer swaps them where dir is rtl
-        family = face.family if code else self.script.family or face.family
-        size = face.size if code else face.size * self.script.scale
+        rtl = self.script.rtl and not code
+        side = {"center": "center", "start": "right" if rtl else "left", "end": "left" if rtl else "right"}
         style = (
-            f"margin:0;padding:0;font-family:{family};font-size:{size}px;color:{face.color};"
+            f"margin:0;padding:0;font-family:{face.family};font-size:{face.size}px;color:{face.color};"
             f"text-align:{side[face.align]};line-height:{1.35 if code else self.script.leading};"
             f"font-weight:{'bold' if face.bold else 'normal'};font-style:{'italic' if face.italic else 'normal'}"
         )
         body = html.escape(text).replace("\n", "<br/>")
-        direction = "rtl" if self.script.rtl and not code else "ltr"
+        direction = "rtl" if rtl else "ltr"
         return (
             f'<body style="margin:0;padding:0"><p dir="{direction}" lang="{self.script.code}" style="{style}">'
             f"{body}</p></body>"
@@ -126,7 +127,9 @@ def _check_glyphs(page: Any) -> None:
     for span in page.get_texttrace():
         for character, glyph, *_ in span["chars"]:
             if glyph == 0:
-                raise DataError("JV462", f"no font has a glyph for U+{character:04X}", "write it in another way")
+                raise DataError(
+                    "JV462", f"no font has a glyph for U+{character:04X}", "write it in another way"
+                )
 
 
 def _draw(canvas: Any, kind: str, where: Any, fill: str | None, edge: str | None, weight: float) -> None:
@@ -143,4 +146,4 @@ def _draw(canvas: Any, kind: str, where: Any, fill: str | None, edge: str | None
 
 
 def _rgb(color: str | None) -> tuple[float, ...] | None:
-    return color and tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)) or None
+    return (color and tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))) or None
