@@ -1,149 +1,118 @@
-"""A sheet that text and shapes are drawn on; the only place that knows the renderer (PyMuPDF, AGPL)."""
+"""Pages drawn as text and shapes, through PyMuPDF. The only module of the generator that knows it (AGPL).
+
+MuPDF's HTML boxes shape every script and bring the fonts with them, so the same page comes out everywhere.
+"""
 
 import html
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import pymupdf
 from PIL import Image
 
 from jina_vdr.errors import DataError
 
-Align = Literal["start", "center", "end"]
-Point = tuple[float, float]
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in points."""
+
+Color = str
+"""`#rrggbb`."""
+
+COLORS = 48
+LATIN_LINE_HEIGHT = 1.3
+LINE_HEIGHT = {"urd": 2.0, "mya": 1.9, "hin": 1.5, "ben": 1.5, "tha": 1.5, "ara": 1.5}
+"""Scripts that reach far above and below the line need room, or they are clipped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    """How a language is written: its code for the shaper, its direction, and the line height it needs."""
+@dataclass(frozen=True)
+class Style:
+    """How a text looks; `align` is "start", "center" or "end" in the direction of the language."""
 
-    code: str
-    rtl: bool
-    leading: float
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """How a run of text looks: size in points, colour as #rrggbb."""
-
-    size: float = 16
-    color: str = "#1c1c1c"
+    size: float = 11
     bold: bool = False
-    align: Align = "start"
-    family: str = "sans-serif"
-    italic: bool = False
+    mono: bool = False
+    color: Color = "#1b1b1b"
+    align: str = "start"
 
 
-class Sheet:
-    """One page in points, origin at the top on the side where reading starts.
+PLAIN = Style()
 
-    In right-to-left scripts everything is mirrored, so that a caller never thinks about direction.
-    Shapes lie under all text, in the order in which they were drawn.
-    """
 
-    def __init__(self, width: float, height: float, script: Script) -> None:
-        self.width = width
-        self.height = height
-        self.script = script
-        self._buffer = io.BytesIO()
-        self._writer = pymupdf.DocumentWriter(self._buffer)
-        self._device = self._writer.begin_page(pymupdf.Rect(0, 0, width, height))
-        self._shapes: list[tuple[str, Any, str | None, str | None, float]] = []
+class Canvas:
+    """One page. All coordinates are those of a left-to-right page; it is mirrored for the others."""
 
-    def text(self, x: float, y: float, width: float, text: str, face: Face, *, code: bool = False) -> float:
-        """Write `text` into a column that starts at (x, y) and return the height it took.
+    def __init__(self, width: float, height: float, language: str, *, rtl: bool, paper: Color) -> None:
+        self.width, self.height = width, height
+        self._language, self._rtl = language, rtl
+        self._page = pymupdf.open().new_page(width=width, height=height)
+        self._texts: list[str] = []
+        self.fill((0, 0, width, height), paper)
 
-        `code` keeps line breaks and reads left to right in every script. Raises DataError when the column
-        leaves the sheet.
-        """
-        story = pymupdf.Story(self._html(text, face, code))
-        room = pymupdf.Rect(*self._span(x, width, y, self.height))
-        more, filled = story.place(room)
-        if more or x < 0 or x + width > self.width:
+    @property
+    def text(self) -> str:
+        """Everything that was written, in the order of writing."""
+        return "\n".join(self._texts)
+
+    def write(self, box: Box, text: str, style: Style = PLAIN) -> None:
+        """Write `text` into `box`. Raises DataError where it does not fit."""
+        height = LATIN_LINE_HEIGHT if style.mono else LINE_HEIGHT.get(self._language, LATIN_LINE_HEIGHT)
+        css = (
+            f"font-family:{'monospace' if style.mono else 'sans-serif'};font-size:{style.size}px;"
+            f"font-weight:{'bold' if style.bold else 'normal'};color:{style.color};margin:0;"
+            f"line-height:{height};text-align:{self._side(style)}"
+        )
+        direction = "rtl" if self._rtl and not style.mono else "ltr"
+        markup = f'<p dir="{direction}" style="{css}">{html.escape(text)}</p>'
+        spare, _ = self._page.insert_htmlbox(self._rect(box), markup, scale_low=1)
+        if spare < 0:
             raise DataError(
-                "JV461", f"'{text[:40]}' does not fit on its page", "shorten it or enlarge the page"
+                "JV461", f"'{text}' does not fit into {box}", "shorten it, or make the box larger"
             )
-        story.draw(self._device)
-        return float(pymupdf.Rect(filled).y1 - y)
+        self._texts.append(text)
 
-    def box(
-        self, x: float, y: float, width: float, height: float, fill: str | None, edge: str | None = None
+    def fill(self, box: Box, color: Color, border: Color | None = None) -> None:
+        """Draw a filled rectangle."""
+        edge = _rgb(border) if border else None
+        self._page.draw_rect(self._rect(box), color=edge, fill=_rgb(color), width=0.8 if border else 0)
+
+    def line(
+        self, start: tuple[float, float], end: tuple[float, float], color: Color, width: float = 1
     ) -> None:
-        """Draw a rectangle."""
-        self._shapes.append(("box", self._span(x, width, y, y + height), fill, edge, 1))
+        """Draw a straight line."""
+        self._page.draw_line(self._point(*start), self._point(*end), color=_rgb(color), width=width)
 
-    def line(self, points: Sequence[Point], color: str, weight: float = 1) -> None:
-        """Draw a line through `points`."""
-        self._shapes.append(("line", [self._point(p) for p in points], None, color, weight))
+    def image(self, dpi: int) -> bytes:
+        """Return the page as a lossless WebP of few colours. Raises DataError where a glyph is missing."""
+        for span in self._page.get_texttrace():
+            for character, glyph, *_ in span["chars"]:
+                if glyph == 0:
+                    raise DataError(
+                        "JV462", f"no font has a glyph for U+{character:04X}", "write it in another way"
+                    )
+        pixels = self._page.get_pixmap(dpi=dpi, alpha=False)
+        picture = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.samples)
+        few = picture.quantize(COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        buffer = io.BytesIO()
+        few.convert("RGB").save(buffer, "WEBP", lossless=True, quality=100, method=4)
+        return buffer.getvalue()
 
-    def disc(self, center: Point, radius: float, fill: str) -> None:
-        """Draw a filled circle."""
-        self._shapes.append(("disc", (self._point(center), radius), fill, None, 1))
+    def _side(self, style: Style) -> str:
+        if style.align == "center":
+            return "center"
+        left = (style.align == "start") != (self._rtl and not style.mono)
+        return "left" if left else "right"
 
-    def wedge(self, center: Point, radius: float, share: float, fill: str) -> None:
-        """Draw the sector of a circle that is `share` (0 to 1) of it, clockwise from the top."""
-        self._shapes.append(("wedge", (self._point(center), radius, share), fill, None, 1))
-
-    def image(self, zoom: float) -> Image.Image:
-        """Return the sheet as an RGB image of `zoom` pixels a point; raise DataError for a missing glyph."""
-        self._writer.end_page()
-        self._writer.close()
-        with pymupdf.open("pdf", self._buffer.getvalue()) as document:
-            page = document[0]
-            _check_glyphs(page)
-            canvas = page.new_shape()
-            for shape in self._shapes:
-                _draw(canvas, *shape)
-            canvas.commit(overlay=False)
-            pixels = page.get_pixmap(matrix=pymupdf.Matrix(zoom, zoom), alpha=False)
-            return Image.frombytes("RGB", (pixels.width, pixels.height), pixels.samples)
-
-    def _span(self, x: float, width: float, top: float, bottom: float) -> tuple[float, float, float, float]:
-        left = self.width - x - width if self.script.rtl else x
-        return (left, top, left + width, bottom)
-
-    def _point(self, point: Point) -> Point:
-        return (self.width - point[0] if self.script.rtl else point[0], point[1])
-
-    def _html(self, text: str, face: Face, code: bool) -> str:
-        rtl = self.script.rtl and not code
-        side = {"center": "center", "start": "right" if rtl else "left", "end": "left" if rtl else "right"}
-        style = (
-            f"margin:0;padding:0;font-family:{face.family};font-size:{face.size}px;color:{face.color};"
-            f"text-align:{side[face.align]};line-height:{1.35 if code else self.script.leading};"
-            f"font-weight:{'bold' if face.bold else 'normal'};font-style:{'italic' if face.italic else 'normal'}"
-        )
-        body = html.escape(text).replace("\n", "<br/>")
-        direction = "rtl" if rtl else "ltr"
+    def _rect(self, box: Box) -> pymupdf.Rect:
+        left, top, right, bottom = box
         return (
-            f'<body style="margin:0;padding:0"><p dir="{direction}" lang="{self.script.code}" style="{style}">'
-            f"{body}</p></body>"
+            pymupdf.Rect(self.width - right, top, self.width - left, bottom)
+            if self._rtl
+            else pymupdf.Rect(box)
         )
 
-
-def _check_glyphs(page: Any) -> None:
-    for span in page.get_texttrace():
-        for character, glyph, *_ in span["chars"]:
-            if glyph == 0:
-                raise DataError(
-                    "JV462", f"no font has a glyph for U+{character:04X}", "write it in another way"
-                )
+    def _point(self, x: float, y: float) -> pymupdf.Point:
+        return pymupdf.Point(self.width - x if self._rtl else x, y)
 
 
-def _draw(canvas: Any, kind: str, where: Any, fill: str | None, edge: str | None, weight: float) -> None:
-    if kind == "box":
-        canvas.draw_rect(pymupdf.Rect(*where))
-    elif kind == "line":
-        canvas.draw_polyline([pymupdf.Point(*p) for p in where])
-    elif kind == "disc":
-        canvas.draw_circle(pymupdf.Point(*where[0]), where[1])
-    else:
-        center, radius, share = where
-        canvas.draw_sector(pymupdf.Point(*center), pymupdf.Point(center[0], center[1] - radius), -360 * share)
-    canvas.finish(fill=_rgb(fill), color=_rgb(edge), width=weight, closePath=False)
-
-
-def _rgb(color: str | None) -> tuple[float, ...] | None:
-    return (color and tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))) or None
+def _rgb(color: Color) -> tuple[float, float, float]:
+    return (int(color[1:3], 16) / 255, int(color[3:5], 16) / 255, int(color[5:7], 16) / 255)

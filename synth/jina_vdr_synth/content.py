@@ -1,4 +1,4 @@
-"""The small world of one language: its places, topics, forms and sentences, read from `content/<language>.yaml`."""
+"""The small world of one language: its places, topics, forms and sentences, one YAML file each."""
 
 from importlib.resources import as_file, files
 
@@ -35,7 +35,7 @@ class Tool(SpecRecord):
 
 
 class Content(SpecRecord):
-    """All words of one language. Places in braces are filled in: {city}, {year}, {item}, {value}, {unit}, ..."""
+    """All words of one language. What stands in braces is filled in: {city}, {year}, {item}, {value}, ..."""
 
     tag: Text
     digits: Text = WESTERN

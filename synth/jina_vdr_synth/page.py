@@ -38,7 +38,7 @@ class Issue:
 
 
 def issues(content: Content, random: Random) -> list[Issue]:
-    """Return the issues of a series: two places, two years each; all are named on every page of the series."""
+    """Return the issues of a series: two places, two years each. Every page of a series names all."""
     cities = random.sample(content.cities, 2)
     first = random.randint(2016, 2020)
     return [Issue(city, year) for city in cities for year in (first, first + random.randint(1, 3))]

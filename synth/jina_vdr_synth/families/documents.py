@@ -8,6 +8,7 @@ from jina_vdr_synth.page import Made, blank
 
 WIDTH, HEIGHT = 520, 480
 LEFT, RIGHT = 36, 484
+CODE = Style(10.5, mono=True)
 
 
 def pages(content: Content, prefix: str, random: Random, dpi: int) -> list[Made]:

@@ -1,0 +1,123 @@
+"""Tiny replicas of the data layouts: real PNG bytes, parquet files as the Hub holds them, a task file."""
+
+import csv
+import io
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from PIL import Image
+
+from jina_vdr.data import load_data
+from jina_vdr.hub import Hub
+from jina_vdr.task import Task, load_task
+
+IMAGE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+"""The Hub's type of an image column."""
+
+
+def png(shade: int, size: tuple[int, int] = (16, 20)) -> bytes:
+    """Return a PNG of one colour; different `shade`s give different images."""
+    out = io.BytesIO()
+    Image.new("RGB", size, (shade % 256, shade // 256 % 256, 90)).save(out, "PNG")
+    return out.getvalue()
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """Return a PNG whose header declares a size that its few bytes do not hold."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\x10IDAT" + bytes(20)
+
+
+def images(cells: Sequence[bytes | None]) -> pa.Array:
+    """Return an image column."""
+    return pa.array([cell and {"bytes": cell, "path": None} for cell in cells], IMAGE)
+
+
+def parquet(path: Path, columns: Mapping[str, Any], *, row_group_size: int = 4) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(dict(columns)), path, row_group_size=row_group_size)
+    return path
+
+
+def table(path: Path, *rows: Sequence[object]) -> Path:
+    """Write a CSV or TSV file, the first of `rows` its header."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",").writerows(rows)
+    return path
+
+
+def card(root: Path, configs: Mapping[str, str], split: str = "test") -> Path:
+    """Write the front matter of a dataset card: config -> glob of its files."""
+    entries = [
+        {"config_name": name, "data_files": [{"split": split, "path": glob}]}
+        for name, glob in configs.items()
+    ]
+    front = yaml.safe_dump({"language": ["de"], "configs": entries})
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "README.md").write_text(f"---\n{front}---\n# A replica\n", encoding="utf-8")
+    return root / "README.md"
+
+
+def task_file(root: Path, dataset: Mapping[str, Any], **fields: Any) -> Path:
+    """Write a task file beside the folder `data`; `fields` are those of a task."""
+    path = root / "replica.yaml"
+    said = {
+        "schema": 1,
+        "name": "Replica",
+        "eval_langs": ["deu-Latn"],
+        **fields,
+        "dataset": {"path": "./data", **dataset},
+    }
+    path.write_text(yaml.safe_dump(said), encoding="utf-8")
+    return path
+
+
+def replica_task(root: Path, dataset: Mapping[str, Any], **fields: Any) -> Task:
+    return load_task(task_file(root, dataset, **fields))
+
+
+def load(task: Task, subset: str = "default", split: str = "test") -> Any:
+    """Read one subset of a local replica, without any network."""
+    return load_data(task, subset, split, Hub(task.root / "cache", offline=True))
+
+
+def beir(folder: Path, n_pages: int = 6, n_queries: int = 3, **changes: Mapping[str, Any]) -> None:
+    """Write corpus, queries and qrels into folders, as `jinaai/<name>_beir` has them.
+
+    Query i finds page i (relevance 1) and page i + 1 (relevance 2). `changes` replace columns of a part.
+    """
+    parts: dict[str, dict[str, Any]] = {
+        "corpus": {
+            "corpus-id": list(range(n_pages)),
+            "image": images([png(i) for i in range(n_pages)]),
+        },
+        "queries": {
+            "query-id": list(range(n_queries)),
+            "query": [f"Frage {i}" for i in range(n_queries)],
+        },
+        "qrels": {
+            "query-id": [i for i in range(n_queries) for _ in (0, 1)],
+            "corpus-id": [i + more for i in range(n_queries) for more in (0, 1)],
+            "score": [1, 2] * n_queries,
+        },
+    }
+    for part, columns in parts.items():
+        said = {name: value for name, value in {**columns, **changes.get(part, {})}.items()}
+        parquet(
+            folder / part / "test-00000-of-00001.parquet", {k: v for k, v in said.items() if v is not None}
+        )
+
+
+def qa(path: Path, rows: Sequence[tuple[str | None, str, bytes]], **more: Any) -> Path:
+    """Write one row a (query, page file name, image), as `jinaai/<name>` has them."""
+    queries, names, cells = zip(*rows, strict=True)
+    columns = {"query": pa.array(queries, pa.string()), "image_filename": list(names)}
+    return parquet(path, {**columns, "image": images(cells), **more})
