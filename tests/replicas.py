@@ -92,7 +92,8 @@ def load(task: Task, subset: str = "default", split: str = "test") -> Any:
 def beir(folder: Path, n_pages: int = 6, n_queries: int = 3, **changes: Mapping[str, Any]) -> None:
     """Write corpus, queries and qrels into folders, as `jinaai/<name>_beir` has them.
 
-    Query i finds page i (relevance 1) and page i + 1 (relevance 2). `changes` replace columns of a part.
+    Query i finds page i (relevance 1) and page i + 1 (relevance 2). `changes` replace columns of
+    a part; None takes a column out.
     """
     parts: dict[str, dict[str, Any]] = {
         "corpus": {
@@ -110,10 +111,9 @@ def beir(folder: Path, n_pages: int = 6, n_queries: int = 3, **changes: Mapping[
         },
     }
     for part, columns in parts.items():
-        said = {name: value for name, value in {**columns, **changes.get(part, {})}.items()}
-        parquet(
-            folder / part / "test-00000-of-00001.parquet", {k: v for k, v in said.items() if v is not None}
-        )
+        said = {**columns, **changes.get(part, {})}
+        kept = {name: values for name, values in said.items() if values is not None}
+        parquet(folder / part / "test-00000-of-00001.parquet", kept)
 
 
 def qa(path: Path, rows: Sequence[tuple[str | None, str, bytes]], **more: Any) -> Path:

@@ -122,7 +122,7 @@ def test_other_languages_do_not_share_texts(tmp_path):
 )
 def test_packs_follow_the_languages_and_the_program_runs_on_one_thread(languages, packs, tmp_path, calls):
     read_images([page("p", painted("x"))], languages, Store(tmp_path / "store"))
-    assert calls.read_text().splitlines()[-1] == f"1 stdin stdout -l {packs} --psm 3 --oem 1"
+    assert calls.read_text().splitlines()[-1] == f"1 stdin stdout -l {packs} --psm 4 --oem 1"
 
 
 def test_a_page_that_cannot_be_read_is_named_with_the_reason(tmp_path):

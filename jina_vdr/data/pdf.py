@@ -44,6 +44,8 @@ def pdf_pages(path: Path, stem: str, dpi: int, max_side: int) -> Iterator[Page]:
 def _page_count(path: Path) -> int:
     with _lock:
         document = _document(path)
+        if not document.is_pdf:  # MuPDF goes by the content: it opens an HTML error page as well
+            raise DataError("JV415", f"{path} is not a readable PDF", "fetch the file again")
         if document.needs_pass:
             raise DataError("JV414", f"{path} is encrypted", "save it without a password")
         if document.is_repaired and b"%%EOF" not in path.read_bytes()[-2048:]:

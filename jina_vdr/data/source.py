@@ -5,6 +5,7 @@ Both are a list of names and a way to get the named files, so everything above r
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -105,19 +106,12 @@ class Source:
         return found
 
     def _check_shards(self, names: list[str]) -> None:
-        for name in names:
-            shard = SHARD.search(name)
-            if shard and shard[1] == "00000":
-                stem = name[: shard.start()]
-                count = sum(
-                    other.startswith(stem) and bool(SHARD.match(other[len(stem) :])) for other in names
+        shards = [(name[: shard.start()], int(shard[2])) for name in names if (shard := SHARD.search(name))]
+        for (stem, declared), count in Counter(shards).items():
+            if count != declared:
+                raise DataError(
+                    "JV407", f"{self.label} has {count} of {declared} files '{stem}-*'", "fetch it again"
                 )
-                if count != int(shard[2]):
-                    raise DataError(
-                        "JV407",
-                        f"{self.label} has {count} of {int(shard[2])} files '{stem}-*'",
-                        "fetch it again",
-                    )
 
     @cached_property
     def _table_files(self) -> list[str]:

@@ -97,10 +97,8 @@ class Canvas:
         return buffer.getvalue()
 
     def _side(self, style: Style) -> str:
-        if style.align == "center":
-            return "center"
-        left = (style.align == "start") != (self._rtl and not style.mono)
-        return "left" if left else "right"
+        """Return CSS's word; MuPDF mirrors left and right in right-to-left paragraphs by itself."""
+        return {"start": "left", "end": "right"}.get(style.align, style.align)
 
     def _rect(self, box: Box) -> pymupdf.Rect:
         left, top, right, bottom = box
