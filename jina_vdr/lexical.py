@@ -1,5 +1,6 @@
 """BM25 over the text of pages, and the words it counts in any language."""
 
+import logging
 import re
 import unicodedata
 from collections import Counter
