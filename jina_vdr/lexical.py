@@ -168,6 +168,8 @@ def _index(corpus: Sequence[Sequence[str]]) -> Callable[[Sequence[str]], NDArray
         return lambda _: np.zeros(len(corpus), np.float32)
     import bm25s
 
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it speaks of each index it builds
+
     words = {word: i for i, word in enumerate(dict.fromkeys(chain.from_iterable(corpus)))}
     index = bm25s.BM25(k1=SETTINGS["k1"], b=SETTINGS["b"], method=SETTINGS["method"])
     index.index(([[words[word] for word in text] for text in corpus], words), show_progress=False)

@@ -1,4 +1,4 @@
-"""Imports run downwards: each module names only modules of lower floors; tools import the library, never back."""
+"""Imports run downwards: a module names only lower floors; tools import the library, never back."""
 
 import ast
 from collections.abc import Iterator
@@ -10,23 +10,25 @@ ROOT = Path(__file__).parent.parent
 LIBRARY = ROOT / "jina_vdr"
 TOOLS = {"jina_vdr_synth": ROOT / "synth" / "jina_vdr_synth"}
 
-FLOORS = """
-__main__
-cli
-plan listing
-evaluation export report
-benchmark ranker measurement comparison
-precomputed template catalog
-retrieval per_query
-data encoders
-lexical task result
-ocr dataset model
-store schema hub
-specfile metrics trec ranking similarity images languages
-records progress atomic vocabulary provenance
-errors
-__init__
-""".split("\n")[1:-1]
+FLOORS = [
+    "",
+    "__main__",
+    "cli",
+    "plan listing",
+    "evaluation export report",
+    "benchmark ranker measurement comparison",
+    "precomputed template catalog",
+    "retrieval per_query",
+    "data encoders",
+    "lexical task result",
+    "ocr dataset model",
+    "store schema hub",
+    "specfile metrics trec ranking similarity images languages",
+    "records progress atomic vocabulary provenance",
+    "errors",
+    "__init__",
+    "",
+][1:-1]
 """From the top of the house to the ground. A package is one room: only inside it may neighbours meet."""
 
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names.split()}

@@ -1,8 +1,8 @@
 """Queries of all kinds over the made pages, with qrels that are true by construction.
 
 A query that names place, year or version has one page that answers (2); its sibling in the series answers in
-part (1) where the query asks for the document, and not at all (0) where it asks for a value. A description without
-place and year is answered by both siblings; pages of another family about the same topic are related (1).
+part (1) where the query asks for the document, and not at all (0) where it asks for a value. A description
+without place and year is answered by both siblings; other pages about the same topic are related (1).
 """
 
 from collections.abc import Iterator, Sequence
@@ -102,7 +102,7 @@ def _about(first: Made, second: Made, everything: Sequence[Made]) -> dict[str, i
 
 
 def _same_place(page: Made, everything: Sequence[Made]) -> dict[str, int]:
-    """Find pages of other families that show the same topic for the same place and year: they answer as well."""
+    """Find all pages that show the same topic for the same place and year: they answer as well."""
     what = (page.subject, page.facts["city"], page.facts["year"])
     return {
         p.id: ANSWERS for p in everything if (p.subject, p.facts.get("city"), p.facts.get("year")) == what

@@ -24,7 +24,7 @@ class Pair:
 
 
 def pairs(content: Content, random: Random, dpi: int) -> list[Pair]:
-    """Return all pairs of one language; the two sides differ in size and frame, so that pixels tell nothing."""
+    """Return all pairs of one language; both sides differ in size and margin, so pixels tell nothing."""
     made = []
     for first, second, score in _sentences(content, random):
         images = (_draw(content, first, random, dpi), _draw(content, second, random, dpi))
@@ -41,9 +41,9 @@ def _sentences(content: Content, random: Random) -> Iterator[tuple[str, str, flo
         yield plain.format(n=m), plain.format(n=n), OTHER_NUMBER
         yield other.format(n=m), plain.format(n=n), BOTH_DIFFER
         yield plain.format(n=n), content.sentences[(number + 1) % count][1].format(n=m), UNRELATED
-    number = content.number(random.randint(13, 23))
-    yield content.sentences[0][0].format(n=number), content.topics["library"].ask, SAME_FIELD
-    yield content.sentences[1][0].format(n=number), content.topics["transport"].ask, SAME_FIELD
+    last = content.number(random.randint(13, 23))
+    yield content.sentences[0][0].format(n=last), content.topics["library"].ask, SAME_FIELD
+    yield content.sentences[1][0].format(n=last), content.topics["transport"].ask, SAME_FIELD
 
 
 def _draw(content: Content, sentence: str, random: Random, dpi: int) -> bytes:

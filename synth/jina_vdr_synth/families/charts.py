@@ -14,7 +14,7 @@ SHADES = ("#9db8d2", "#4f81bd", "#17375e")
 
 def pages(content: Content, prefix: str, random: Random, dpi: int) -> list[Made]:
     """Draw two topics, each for two places whose years overlap."""
-    made = []
+    made: list[Made] = []
     for key in ("rain", "transport"):
         series = issues(content, random)
         color = random.choice(THEMES)[0]

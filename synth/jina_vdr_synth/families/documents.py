@@ -13,7 +13,7 @@ CODE = Style(10.5, mono=True)
 
 def pages(content: Content, prefix: str, random: Random, dpi: int) -> list[Made]:
     """Draw two programs in two versions each."""
-    made = []
+    made: list[Made] = []
     for number, tool in enumerate(content.tools):
         first = random.randint(1, 4)
         ports = random.sample(range(3001, 9899), 2)

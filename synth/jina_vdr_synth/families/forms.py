@@ -13,7 +13,7 @@ INK = "#1a2f8f"
 
 def pages(content: Content, prefix: str, random: Random, dpi: int) -> list[Made]:
     """Draw two forms, each filled in for two places."""
-    made = []
+    made: list[Made] = []
     for number, form in enumerate(content.forms):
         dark, light = random.choice(THEMES)
         for city in random.sample(content.cities, 2):

@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 640, 360
 
 def pages(content: Content, prefix: str, random: Random, dpi: int) -> list[Made]:
     """Draw two topics that tables and charts show too, each for two places."""
-    made = []
+    made: list[Made] = []
     for key in ("library", "rain"):
         series = issues(content, random)
         theme = random.choice(THEMES)

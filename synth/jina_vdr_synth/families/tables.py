@@ -13,7 +13,7 @@ QUARTERS = 4
 
 def pages(content: Content, prefix: str, random: Random, dpi: int) -> list[Made]:
     """Draw two topics, each for two places and years out of a series of four."""
-    made = []
+    made: list[Made] = []
     for key in ("energy", "library"):
         series = issues(content, random)
         dark, light = random.choice(THEMES)
