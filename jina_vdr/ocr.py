@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SETTINGS = {"psm": 4, "oem": 1}
-"""Page segmentation: one column with text of any size. The automatic mode (3) takes pages in Korean and Burmese
+"""Page segmentation: one column with text of any size. The automatic mode (3) takes Korean and Burmese pages
 for vertical text and loses up to all of them; elsewhere the two read the same words, and only where lines of
 narrow columns do not stand level is 3 ahead. Engine: LSTM, the only one that Debian's packs hold."""
 

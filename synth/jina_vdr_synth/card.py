@@ -26,12 +26,12 @@ Make it again, byte for byte, with `jina-vdr synth build {recipe} --out DIR`.
 PAGES = """\
 Tables, charts, forms, Markdown documents and slides, each in two variants that are easily taken for one
 another, and queries of six kinds (question, keyword, key phrase, description, fact, instruction). Relevance:
-2 answers, 1 answers in part or is about the same, 0 was judged and does not answer. `text` is what stands on the
-page."""
+2 answers, 1 answers in part or is about the same, 0 was judged and does not answer. `text` is what stands on
+the page."""
 
 PAIRS = """\
-Sentences rendered as images, in pairs. Similarity: 5 the same, 4 a paraphrase, 3 another number, 2 a paraphrase
-with another number, 1 the same field, 0 unrelated. `text1` and `text2` are what the images say."""
+Sentences rendered as images, in pairs. Similarity: 5 the same, 4 a paraphrase, 3 another number, 2 a
+paraphrase with another number, 1 the same field, 0 unrelated. `text1` and `text2` are what the images say."""
 
 
 def write_pages_card(folder: Path, recipe: Recipe, rows: Sequence[tuple[str, str, int, int, int]]) -> None:
