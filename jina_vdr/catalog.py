@@ -20,6 +20,11 @@ class Selection:
     task: Task
     subsets: tuple[str, ...]
 
+    @property
+    def some(self) -> tuple[str, ...]:
+        """The wanted subsets where they are not all of the task's, else nothing."""
+        return () if self.subsets == self.task.subsets else self.subsets
+
 
 @dataclass(frozen=True)
 class Filters:

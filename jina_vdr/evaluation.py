@@ -1,4 +1,4 @@
-"""One evaluation from start to end: a task and a model in, a result file out. Read this first."""
+"""One evaluation from start to end: a task and a ranker in, a result file out. Read this first."""
 
 import logging
 import time
@@ -12,10 +12,8 @@ from jina_vdr.errors import VDRError
 from jina_vdr.hub import Hub
 from jina_vdr.measurement import measure_pairs, measure_run
 from jina_vdr.metrics import DEPTH
-from jina_vdr.model import ModelSpec
 from jina_vdr.per_query import is_whole, write_table
 from jina_vdr.provenance import provenance
-from jina_vdr.ranker import make_ranker
 from jina_vdr.records import Collection, Pairs, Ranker
 from jina_vdr.result import (
     ModelRecord,
@@ -45,43 +43,59 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one task: its result and where it lies, or the error."""
+class Evaluation:
+    """One model on one task: the result as far as it goes, and where it lies."""
 
     selection: Selection
-    result: Result | None = None
-    path: Path | None = None
-    error: VDRError | None = None
+    path: Path
+    result: Result
 
 
-def evaluate_all(selections: Sequence[Selection], spec: ModelSpec, settings: Settings) -> list[Outcome]:
-    """Evaluate one model on several tasks. A failed task does not stop the others."""
-    ranker = make_ranker(spec, settings.store)
-    outcomes = []
+@dataclass(frozen=True)
+class Failed:
+    """A task that could not be evaluated, and why."""
+
+    selection: Selection
+    error: VDRError
+
+
+def prepare(selections: Sequence[Selection], ranker: Ranker, settings: Settings) -> list[Evaluation | Failed]:
+    """Return the evaluations to run, each with what was done before. Nothing is computed or written."""
+    prepared: list[Evaluation | Failed] = []
     for selection in selections:
         try:
-            path, result = evaluate(selection, ranker, settings)
-            outcomes.append(Outcome(selection, result, path))
+            prepared.append(_opened(selection, ranker, settings))
         except VDRError as error:
-            log.error("%s", error)
-            outcomes.append(Outcome(selection, error=error))
+            prepared.append(_failed(selection, error))
+    return prepared
+
+
+def evaluate_all(
+    prepared: Sequence[Evaluation | Failed], ranker: Ranker, settings: Settings
+) -> list[Evaluation | Failed]:
+    """Run what was prepared. A failed task does not stop the others."""
+    outcomes: list[Evaluation | Failed] = []
+    for evaluation in prepared:
+        if isinstance(evaluation, Failed):
+            outcomes.append(evaluation)
+            continue
+        try:
+            outcomes.append(evaluate(evaluation, ranker, settings))
+        except VDRError as error:
+            outcomes.append(_failed(evaluation.selection, error))
     return outcomes
 
 
-def evaluate(selection: Selection, ranker: Ranker, settings: Settings) -> tuple[Path, Result]:
-    """Evaluate one model on the selected subsets of one task; the result is written after each subset.
-
-    A subset that a result with the same identity holds already is not computed again, unless `force`.
-    """
-    task = selection.task
-    path, result = open_result(selection, ranker, settings)
+def evaluate(evaluation: Evaluation, ranker: Ranker, settings: Settings) -> Evaluation:
+    """Measure the selected subsets that the result does not hold yet; it is written after each of them."""
+    task, path, result = evaluation.selection.task, evaluation.path, evaluation.result
     for split in task.eval_splits:
-        for subset in selection.subsets:
+        for subset in evaluation.selection.subsets:
             if result.of(split, subset) is None:
                 scores = _evaluate_subset(task, split, subset, ranker, settings, path.with_suffix(""))
                 result = _with_scores(result, task, scores)
                 write_result(path, result)
-    return path, result
+    return replace(evaluation, result=result)
 
 
 def _evaluate_subset(
@@ -117,10 +131,15 @@ def _limited(collection: Collection, limit: int | None) -> Collection:
     return replace(collection, queries=queries, qrels=qrels)
 
 
-def open_result(selection: Selection, ranker: Ranker, settings: Settings) -> tuple[Path, Result]:
-    """Return the result to go on with: what is there and still true, or an empty one."""
+def _failed(selection: Selection, error: VDRError) -> Failed:
+    log.error("%s", error)
+    return Failed(selection, error)
+
+
+def _opened(selection: Selection, ranker: Ranker, settings: Settings) -> Evaluation:
+    """Start from what is there and still true: subsets of the same identity whose tables are whole."""
     task = selection.task
-    task_record, model_record = task_record_of(task, settings.hub), model_record_of(ranker)
+    task_record, model_record = _task_record(task, settings.hub), _model_record(ranker)
     path = result_path(settings.results, task.name, model_record, settings.limit)
     new = Result(
         id=identity(task_record, model_record, settings.limit),
@@ -134,12 +153,11 @@ def open_result(selection: Selection, ranker: Ranker, settings: Settings) -> tup
     )
     old = read_result(path) if path.exists() else new
     if old.id != new.id:
-        return path, new
+        return Evaluation(selection, path, new)
     again = selection.subsets if settings.force else ()
     kept = [s for s in old.scores if s.subset not in again and is_whole(s.per_query, path.with_suffix(""))]
-    return path, new.model_copy(
-        update={"scores": kept, "status": old.status if kept == old.scores else "partial"}
-    )
+    status = old.status if kept == old.scores else "partial"
+    return Evaluation(selection, path, new.model_copy(update={"scores": kept, "status": status}))
 
 
 def _with_scores(result: Result, task: Task, scores: Scores) -> Result:
@@ -156,7 +174,7 @@ def _with_scores(result: Result, task: Task, scores: Scores) -> Result:
     )
 
 
-def task_record_of(task: Task, hub: Hub) -> TaskRecord:
+def _task_record(task: Task, hub: Hub) -> TaskRecord:
     """Return the task's part of a result's identity; local data is hashed."""
     return TaskRecord(
         name=task.name,
@@ -168,7 +186,7 @@ def task_record_of(task: Task, hub: Hub) -> TaskRecord:
     )
 
 
-def model_record_of(ranker: Ranker) -> ModelRecord:
+def _model_record(ranker: Ranker) -> ModelRecord:
     """Return the model's part of a result's identity."""
     info = ranker.info
     return ModelRecord(

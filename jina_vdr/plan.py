@@ -3,24 +3,25 @@
 from collections.abc import Sequence
 
 from jina_vdr.catalog import Selection
-from jina_vdr.evaluation import Settings, open_result
-from jina_vdr.model import ModelSpec
-from jina_vdr.ranker import make_ranker
+from jina_vdr.evaluation import Evaluation, Failed
+from jina_vdr.records import Ranker
 
 
-def plan_lines(selections: Sequence[Selection], spec: ModelSpec, settings: Settings) -> list[str]:
-    """Return the plan: each task with its subsets, its size, and how much of it is done already."""
-    ranker = make_ranker(spec, settings.store)
+def plan_lines(prepared: Sequence[Evaluation | Failed], ranker: Ranker) -> list[str]:
+    """Return the plan: the model, and each task with its subsets, its size, and how much of it is done."""
     info = ranker.info
     details = [info.vector_type and f"{info.vector_type}-vector", info.similarity, info.revision]
     lines = [f"model  {info.name} ({', '.join(filter(None, details))})"]
-    for selection in selections:
-        _, result = open_result(selection, ranker, settings)
-        done = sum(scores.subset in selection.subsets for scores in result.scores)
-        total = len(selection.subsets) * len(selection.task.eval_splits)
+    for evaluation in prepared:
+        task = evaluation.selection.task
+        if isinstance(evaluation, Failed):
+            lines.append(f"task   {task.name}: cannot be evaluated")
+            continue
+        done = sum(scores.subset in evaluation.selection.subsets for scores in evaluation.result.scores)
+        total = len(evaluation.selection.subsets) * len(task.eval_splits)
         subsets = "1 subset" if total == 1 else f"{total} subsets"
         state = f", {done} done already" if done else ""
-        lines.append(f"task   {selection.task.name}: {subsets}{_size(selection)}{state}")
+        lines.append(f"task   {task.name}: {subsets}{_size(evaluation.selection)}{state}")
     return lines
 
 

@@ -29,41 +29,32 @@ def text_table(header: Row, rows: Sequence[Row], right: Sequence[int] = ()) -> s
     return "\n".join([cells(header), rule, *map(cells, rows)])
 
 
-def result_table(result: Result) -> str:
-    """Return one row a subset, and their mean: the main score with its 95 % interval, in percent."""
+def result_table(result: Result, subsets: Sequence[str] = ()) -> str:
+    """Return one row a subset, and their mean: the main score with its 95 % interval, in percent.
+
+    With `subsets` only those are shown, and the mean is over them.
+    """
     metric = display_name(result.task.main_score)
-    rows = [_subset_row(scores) for scores in result.scores]
-    missing = "" if result.status == "complete" else " (subsets are missing)"
+    shown = _selected(result, subsets)
+    rows = [_subset_row(scores) for scores in shown]
     if len(rows) > 1:
-        mean = result.main_score
-        rows.append(
-            [
-                "mean",
-                "",
-                f"{sum(s.n_queries for s in result.scores):,}",
-                f"{sum(s.n_documents for s in result.scores):,}",
-                percent(mean) if mean is not None else "-",
-                "",
-                "",
-            ]
-        )
+        queries, pages = sum(s.n_queries for s in shown), sum(s.n_documents for s in shown)
+        mean = _percent_or_dash(_mean(result, subsets))
+        rows.append(["mean", "", f"{queries:,}", f"{pages:,}", mean, "", ""])
     header = ["subset", "language", "queries", "pages", metric, "95 %", "tied"]
-    title = f"{result.task.name} · {result.model.name}{missing}"
+    title = f"{result.task.name} · {result.model.name}{_how_much(result, subsets)}"
     return f"{title}\n{text_table(header, rows, right=range(2, 7))}"
 
 
-def summary_table(results: Sequence[Result]) -> str:
-    """Return one row a task."""
-    rows = [
-        [
-            result.task.name,
-            str(len(result.scores)),
-            f"{sum(s.n_queries for s in result.scores):,}",
-            display_name(result.task.main_score),
-            percent(result.main_score) if result.main_score is not None else f"- ({result.status})",
-        ]
-        for result in results
-    ]
+def summary_table(results: Sequence[tuple[Result, Sequence[str]]]) -> str:
+    """Return one row a task, over the subsets given with each."""
+    rows = []
+    for result, subsets in results:
+        shown = _selected(result, subsets)
+        queries = sum(scores.n_queries for scores in shown)
+        mean = _percent_or_dash(_mean(result, subsets))
+        metric = display_name(result.task.main_score)
+        rows.append([result.task.name, str(len(shown)), f"{queries:,}", metric, mean])
     return text_table(["task", "subsets", "queries", "metric", "mean"], rows, right=(1, 2, 4))
 
 
@@ -76,7 +67,7 @@ def results_table(results: Sequence[tuple[Path, Result]]) -> str:
             result.task.name,
             str(len(result.scores)),
             display_name(result.task.main_score),
-            percent(result.main_score) if result.main_score is not None else "-",
+            _percent_or_dash(result.main_score),
             result.status if result.limit is None else f"limited to {result.limit}",
         ]
         for path, result in results
@@ -141,6 +132,31 @@ def aggregate(results: Sequence[Result], over: str) -> float | None:
 def percent(value: float) -> str:
     """Return a fraction as the field prints it: 0.8098 -> 80.98."""
     return f"{100 * value:.2f}"
+
+
+def _percent_or_dash(value: float | None) -> str:
+    return "-" if value is None else percent(value)
+
+
+def _selected(result: Result, subsets: Sequence[str]) -> list[Scores]:
+    return [scores for scores in result.scores if not subsets or scores.subset in subsets]
+
+
+def _mean(result: Result, subsets: Sequence[str]) -> float | None:
+    if not subsets:
+        return result.main_score
+    return fmean(scores.main_score for scores in _selected(result, subsets))
+
+
+def _how_much(result: Result, subsets: Sequence[str]) -> str:
+    notes = []
+    if subsets:
+        notes.append(f"only {', '.join(subsets)}")
+    elif result.status == "partial":
+        notes.append("subsets are missing")
+    if result.limit:
+        notes.append(f"first {result.limit} queries")
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def _subset_row(scores: Scores) -> Row:

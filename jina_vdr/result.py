@@ -5,14 +5,17 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jina_vdr.atomic import write_text
 from jina_vdr.errors import InvalidFile
+from jina_vdr.vocabulary import FILE_NAME
 
 SCHEMA = "jina-vdr/result@1"
+
+FileName = Annotated[str, Field(pattern=f"^{FILE_NAME}$")]
 
 
 class Record(BaseModel):
@@ -44,9 +47,9 @@ class ModelRecord(Record):
 
 
 class Artifact(Record):
-    """A file beside the result; `path` is relative to the result's folder."""
+    """A file in the folder beside the result."""
 
-    path: str
+    path: Annotated[str, Field(pattern=f"^{FILE_NAME}[.]{FILE_NAME}[.]per_query[.]parquet$")]
     sha256: str
     rows: int
 
@@ -54,8 +57,8 @@ class Artifact(Record):
 class Scores(Record):
     """One subset of one split, measured. Metrics are fractions; `ci95` is the interval of the main score."""
 
-    split: str
-    subset: str
+    split: FileName
+    subset: FileName
     languages: list[str]
     n_queries: int = Field(description="pairs, for a pair task")
     n_documents: int

@@ -14,10 +14,7 @@ from jina_vdr.languages import is_tag
 from jina_vdr.metrics import PAIR_METRICS, RETRIEVAL_METRICS
 from jina_vdr.schema import Flag, SpecRecord, Text, Whole, validated
 from jina_vdr.specfile import load
-from jina_vdr.vocabulary import DOCUMENT_FORMATS, DOMAINS, QUERY_FORMATS
-
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._()-]{0,99}")
-"""Names that also name files: nothing in them can lead out of a folder."""
+from jina_vdr.vocabulary import DOCUMENT_FORMATS, DOMAINS, FILE_NAME, QUERY_FORMATS
 
 DEFAULT_SUBSET = "default"
 METRICS = (*RETRIEVAL_METRICS, *PAIR_METRICS)
@@ -191,6 +188,6 @@ def _known(words: list[str], known: tuple[str, ...]) -> list[str]:
 
 
 def _file_name(name: str) -> str:
-    if not FILE_NAME.fullmatch(name):
+    if not re.fullmatch(FILE_NAME, name):
         raise ValueError(f"'{name}' is not made of letters, digits, '.', '_', '-', '(' and ')' alone")
     return name

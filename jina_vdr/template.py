@@ -1,6 +1,9 @@
 """The first version of a task file, to be filled in."""
 
+import re
+
 from jina_vdr.errors import UsageError
+from jina_vdr.vocabulary import FILE_NAME
 
 HEAD = """\
 # yaml-language-server: $schema={schema}
@@ -59,9 +62,7 @@ SCHEMA = "task.schema.json"
 
 def template(name: str, layout: str) -> str:
     """Return the text of a new task file. Raises UsageError when `name` cannot name a task."""
-    from jina_vdr.task import FILE_NAME
-
-    if not FILE_NAME.fullmatch(name):
+    if not re.fullmatch(FILE_NAME, name):
         raise UsageError("JV113", f"'{name}' cannot name a task", "use letters, digits, '.', '_' and '-'")
     kind = "VisualSTS" if layout == "pairs" else "VisualDocumentRetrieval"
     return (HEAD + DATASETS[layout] + TAIL).format(name=name, folder=name.lower(), type=kind, schema=SCHEMA)

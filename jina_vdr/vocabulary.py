@@ -1,4 +1,4 @@
-"""The words that task files may use: types, domains, document formats, query kinds."""
+"""The words that task files may use: types, domains, document formats, query kinds, and names."""
 
 TYPES = ("VisualDocumentRetrieval", "VisualSTS", "Retrieval")
 
@@ -42,3 +42,6 @@ DOCUMENT_FORMATS = (
 )
 
 QUERY_FORMATS = ("question", "keyword", "key-phrase", "description", "fact", "instruction")
+
+FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._()-]{0,99}"
+"""What a task, subset or split may be called: these also name files, and nothing in them leads elsewhere."""

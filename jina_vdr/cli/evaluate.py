@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from jina_vdr.benchmark import Benchmark
     from jina_vdr.catalog import Selection
-    from jina_vdr.evaluation import Outcome, Settings
+    from jina_vdr.evaluation import Evaluation, Failed, Settings
+
+    Outcomes = Sequence[Evaluation | Failed]
 
 
 @click.command("eval")
@@ -58,18 +60,19 @@ def evaluate(model: str, dry_run: bool, as_json: bool, **values: Any) -> int:
 
     What is done is kept: the same command goes on where it stopped and computes nothing twice.
     """
-    from jina_vdr.evaluation import evaluate_all
+    from jina_vdr.evaluation import evaluate_all, prepare
     from jina_vdr.model import parse_model
     from jina_vdr.plan import plan_lines
+    from jina_vdr.ranker import make_ranker
 
     settings = _settings(values)
     benchmark, selections = _select(values)
-    spec = parse_model(model, _options(values))
-    lines = plan_lines(selections, spec, settings)
-    click.echo("\n".join(lines), err=not dry_run)
+    ranker = make_ranker(parse_model(model, _options(values)), settings.store)
+    prepared = prepare(selections, ranker, settings)
+    click.echo("\n".join(plan_lines(prepared, ranker)), err=not dry_run)
     if dry_run:
-        return 0
-    outcomes = evaluate_all(selections, spec, settings)
+        return _exit_code(prepared)
+    outcomes = evaluate_all(prepared, ranker, settings)
     _print_outcomes(outcomes, benchmark, as_json=as_json)
     return _exit_code(outcomes)
 
@@ -110,43 +113,43 @@ def _select(values: dict[str, Any]) -> "tuple[Benchmark | None, Sequence[Selecti
     return benchmark, select(selections, wanted)
 
 
-def _print_outcomes(outcomes: "Sequence[Outcome]", benchmark: "Benchmark | None", *, as_json: bool) -> None:
+def _print_outcomes(outcomes: "Outcomes", benchmark: "Benchmark | None", *, as_json: bool) -> None:
     import json
 
+    from jina_vdr.evaluation import Evaluation
     from jina_vdr.report import aggregate, percent, result_table, summary_table
 
-    results = [outcome.result for outcome in outcomes if outcome.result]
+    done = [outcome for outcome in outcomes if isinstance(outcome, Evaluation)]
+    results = [evaluation.result for evaluation in done]
     if as_json:
-        click.echo(
-            json.dumps([result.model_dump(mode="json", by_alias=True) for result in results], indent=1)
-        )
+        records = [result.model_dump(mode="json", by_alias=True) for result in results]
+        click.echo(json.dumps(records, indent=1, ensure_ascii=False))
         return
-    for result in results:
-        click.echo(result_table(result) + "\n")
-    if len(outcomes) > 1 and results:
-        click.echo(summary_table(results))
+    shown = [(evaluation.result, evaluation.selection.some) for evaluation in done]
+    for result, subsets in shown:
+        click.echo(result_table(result, subsets) + "\n")
+    if len(outcomes) > 1 and shown:
+        click.echo(summary_table(shown))
     for wanted in benchmark.aggregates if benchmark else ():
-        complete = len(results) == len(outcomes)
-        value = aggregate(results, wanted.over) if complete else None
+        value = aggregate(results, wanted.over) if len(done) == len(outcomes) else None
         click.echo(f"{wanted.name}: {percent(value) if value is not None else '- (incomplete)'}")
-    _say_where(outcomes)
+    _say_where(done, len(outcomes))
 
 
-def _say_where(outcomes: "Sequence[Outcome]") -> None:
-    done = [outcome for outcome in outcomes if outcome.path]
-    failed = [outcome for outcome in outcomes if outcome.error]
-    for outcome in done:
-        click.echo(f"result: {outcome.path}", err=True)
-    if failed:
-        names = ", ".join(outcome.selection.task.name for outcome in failed)
-        click.echo(f"{len(done)} done, {len(failed)} failed: {names}", err=True)
+def _say_where(done: "Sequence[Evaluation]", asked: int) -> None:
+    for evaluation in done:
+        click.echo(f"result: {evaluation.path}", err=True)
+    if len(done) < asked:
+        click.echo(f"{len(done)} done, {asked - len(done)} failed", err=True)
     if done:
-        click.echo("next:   jina-vdr results list · jina-vdr results show " + str(done[0].path), err=True)
+        click.echo(f"next:   jina-vdr results list · jina-vdr results show {done[0].path}", err=True)
 
 
-def _exit_code(outcomes: "Sequence[Outcome]") -> int:
+def _exit_code(outcomes: "Outcomes") -> int:
     """Return 0 when all tasks are done, 1 when some failed, the first error's code when all did."""
-    errors = [outcome.error for outcome in outcomes if outcome.error]
+    from jina_vdr.evaluation import Failed
+
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
     if errors and len(errors) == len(outcomes):
         return errors[0].exit_code
     return 1 if errors else 0
