@@ -21,7 +21,7 @@ TABLES = ("csv", "json", "parquet")
 def write_trec(results: Sequence[Located], folder: Path) -> list[Path]:
     """Write `<model>/<variant>/<task>.<subset>.<split>.run` and `.qrels` below `folder`; return their paths.
 
-    trec_eval orders a run by score and ties by id as the ranking did. Tasks of pairs have no run.
+    Pages that tie are written with falling scores, in the order of the ranking. Tasks of pairs have no run.
     """
     written: list[Path] = []
     for path, result in results:

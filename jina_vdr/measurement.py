@@ -30,7 +30,8 @@ def measure_run(
     collection: Collection, split: str, run: Run, metrics: Sequence[str], main_score: str
 ) -> Measured:
     """Measure a run. Every query counts; one without a ranking scores 0."""
-    values = per_query(run, collection.qrels, metrics)
+    qrels = {query.id: collection.qrels[query.id] for query in collection.queries}
+    values = per_query(run, qrels, metrics)
     return Measured(
         metrics={metric: float(value.mean()) for metric, value in values.items()},
         interval=mean_interval(values[main_score], _clusters(collection)),

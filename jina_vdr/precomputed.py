@@ -7,15 +7,17 @@ numbers, or a list of such lists for late interaction.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from jina_vdr.data.tables import check_columns, read_table
+from jina_vdr.data.tables import parquet_types, read_table
 from jina_vdr.errors import DataError, UsageError, near
 from jina_vdr.model import ModelSpec
 from jina_vdr.records import Collection, Embeddings, ModelInfo, Pairs, Run
@@ -35,15 +37,10 @@ class Precomputed:
             raise UsageError(
                 "JV110", f"{self._root} holds no parquet file", "see docs/models.md for the layout"
             )
-        multi = _is_multi(paths[0])
-        similarity = spec.options.similarity or ("maxsim" if multi else "cosine")
-        self.info = ModelInfo(
-            self._root.resolve().name,
-            "precomputed",
-            _revision(paths),
-            "multi" if multi else "single",
-            similarity,
-        )
+        vector_type = _vector_type(paths[0])
+        similarity = spec.options.similarity or ("maxsim" if vector_type == "multi" else "cosine")
+        revision = _revision(self._root, paths)
+        self.info = ModelInfo(self._root.resolve().name, "precomputed", revision, vector_type, similarity)
 
     def rank(self, collection: Collection, top_k: int) -> Run:
         """Return the `top_k` best pages of each query."""
@@ -64,6 +61,12 @@ class Precomputed:
             raise DataError(
                 "JV424", f"there is no {folders[0] / what}.parquet", "see docs/models.md for the layout"
             )
+        if _vector_type(path) != self.info.vector_type:
+            raise DataError(
+                "JV422",
+                f"{path} does not hold {self.info.vector_type}-vectors as others do",
+                "use two folders",
+            )
         vectors = _read_vectors(path)
         for name in ids:
             if name not in vectors:
@@ -73,31 +76,53 @@ class Precomputed:
 
 def _read_vectors(path: Path) -> dict[str, NDArray[Any]]:
     table = read_table(path)
-    check_columns(path, table.column_names, {"id": "id", "embedding": "embedding"}, ["id", "embedding"])
     ids = [str(value) for value in table.column("id").to_pylist()]
-    if len(set(ids)) < len(ids):
-        raise DataError("JV431", f"{path}: an id stands twice", "write each item once")
-    column = table.column("embedding").combine_chunks()
-    try:
-        return {name: _matrix(column[i]) for i, name in enumerate(ids)}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(
-            "JV424", f"{path}: column 'embedding' does not hold lists of numbers", str(error)
-        ) from error
+    repeated = [name for name, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise DataError("JV431", f"{path}: id '{repeated[0]}' stands twice", "write each item once")
+    cells = zip(ids, table.column("embedding"), strict=True)
+    return {name: _matrix(c.values, name, path) for name, c in cells if c.is_valid and len(c.values)}
 
 
-def _matrix(cell: Any) -> NDArray[Any]:
+def _matrix(values: pa.Array, name: str, path: Path) -> NDArray[Any]:
     """Turn a list of numbers into [1, dim], a list of lists into [rows, dim]."""
-    values = cell.values
-    if not pa.types.is_nested(values.type):
+    if not _is_list(values.type):
         return np.asarray(values.to_numpy(zero_copy_only=False))[None, :]
-    flat = values.flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat).reshape(len(values), -1)
+    lengths = sorted(n or 0 for n in pc.unique(pc.list_value_length(values)).to_pylist())
+    if len(lengths) > 1:
+        raise DataError(
+            "JV421", f"{path}: the vectors of '{name}' have {lengths} dimensions", "encode with one model"
+        )
+    return np.asarray(values.flatten().to_numpy(zero_copy_only=False)).reshape(len(values), -1)
+
+
+def _vector_type(path: Path) -> str:
+    """Return `single` for a column of lists of numbers, `multi` for lists of such lists."""
+    kinds = parquet_types(path)
+    for name in ("id", "embedding"):
+        if name not in kinds:
+            hint = near(name, kinds) or f"it has: {', '.join(kinds)}"
+            raise DataError("JV410", f"{path} has no column '{name}'", hint)
+    kind = kinds["embedding"]
+    for vector_type in ("single", "multi"):
+        kind = kind.value_type if _is_list(kind) else pa.null()
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            return vector_type
+    raise DataError(
+        "JV424",
+        f"{path}: column 'embedding' holds {kinds['embedding']}, not lists of numbers",
+        "see docs/models.md for the layout",
+    )
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_kind(kind) for is_kind in tests)
 
 
 def _pack(items: Sequence[NDArray[Any]], path: Path) -> Embeddings:
     dimensions = {item.shape[1] for item in items}
-    if len(dimensions) > 1:
+    if len(dimensions) > 1 or 0 in dimensions:
         raise DataError(
             "JV421", f"{path} holds vectors of {sorted(dimensions)} dimensions", "encode with one model"
         )
@@ -105,16 +130,10 @@ def _pack(items: Sequence[NDArray[Any]], path: Path) -> Embeddings:
     return Embeddings(np.concatenate(items), offsets)
 
 
-def _is_multi(path: Path) -> bool:
-    table = read_table(path)
-    check_columns(path, table.column_names, {"embedding": "embedding"}, ["embedding"])
-    kind = table.schema.field("embedding").type
-    return bool(pa.types.is_nested(kind) and pa.types.is_nested(kind.value_type))
-
-
-def _revision(paths: Sequence[Path]) -> str:
+def _revision(root: Path, paths: Sequence[Path]) -> str:
     total = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
+            name = path.relative_to(root).as_posix().encode()
+            total.update(name + b"\0" + hashlib.file_digest(file, "sha256").digest())
     return "sha256:" + total.hexdigest()

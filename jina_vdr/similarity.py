@@ -42,6 +42,8 @@ def score_blocks(
             if similarity == "meanmaxsim":
                 products /= np.diff(queries.offsets)[block, None]
             scores[:, tile] = products
+        if not np.isfinite(scores).all():
+            raise DataError("JV423", "a score is too large for float32", "scale the vectors, or use cosine")
         yield block, scores
 
 
@@ -108,14 +110,14 @@ def _check(queries: Embeddings, pages: Embeddings, similarity: str) -> None:
         )
     for side, embeddings in (("query", queries), ("page", pages)):
         lengths = np.diff(embeddings.offsets)
+        if (lengths == 0).any():
+            raise DataError(
+                "JV422", f"{side} {int(np.argmin(lengths))} has no vector", "every item needs one or more"
+            )
         if similarity not in LATE_INTERACTION and (lengths != 1).any():
             i = int(np.argmax(lengths != 1))
             raise DataError(
                 "JV422",
                 f"{side} {i} has {lengths[i]} vectors, {similarity} takes one",
                 "use similarity maxsim",
-            )
-        if (lengths == 0).any():
-            raise DataError(
-                "JV422", f"{side} {int(np.argmin(lengths))} has no vector", "every item needs one or more"
             )

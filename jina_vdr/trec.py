@@ -3,14 +3,22 @@
 from collections.abc import Iterator
 from urllib.parse import quote
 
+import numpy as np
+
 from jina_vdr.records import Qrels, Run
 
 
 def run_lines(run: Run, tag: str) -> Iterator[str]:
-    """Yield `query Q0 page rank score tag`, best page first, ranks from 1."""
+    """Yield `query Q0 page rank score tag`, best page first, ranks from 1.
+
+    Readers order by score, and each breaks ties in its own way (trec_eval by the id as it is written here).
+    So a tied page is written with the next smaller float32.
+    """
     for query, ranking in run.items():
+        above = np.float32(np.inf)
         for rank, (page, score) in enumerate(zip(ranking.ids, ranking.scores, strict=True), start=1):
-            yield f"{field(query)} Q0 {field(page)} {rank} {float(score)!r} {field(tag)}\n"
+            above = min(score, np.nextafter(above, np.float32(-np.inf)))
+            yield f"{field(query)} Q0 {field(page)} {rank} {float(above)!r} {field(tag)}\n"
 
 
 def qrels_lines(qrels: Qrels) -> Iterator[str]:

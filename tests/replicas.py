@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -13,8 +14,13 @@ import pyarrow.parquet as pq
 import yaml
 from PIL import Image
 
+from jina_vdr.catalog import whole
 from jina_vdr.data import load_data
+from jina_vdr.evaluation import Evaluation, Settings, evaluate, prepare
 from jina_vdr.hub import Hub
+from jina_vdr.model import Options, parse_model
+from jina_vdr.ranker import make_ranker
+from jina_vdr.store import Store
 from jina_vdr.task import Task, load_task
 
 IMAGE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
@@ -121,3 +127,54 @@ def qa(path: Path, rows: Sequence[tuple[str | None, str, bytes]], **more: Any) -
     queries, names, cells = zip(*rows, strict=True)
     columns = {"query": pa.array(queries, pa.string()), "image_filename": list(names)}
     return parquet(path, {**columns, "image": images(cells), **more})
+
+
+TEXT_SUBSETS = {
+    "de": "deu-Latn",
+    "fr": "fra-Latn",
+    "es": "spa-Latn",
+    "it": "ita-Latn",
+    "nl": "nld-Latn",
+    "pt": "por-Latn",
+}
+
+
+def text_task(
+    root: Path, subsets: Sequence[str] = ("de", "fr"), n_pages: int = 24, n_queries: int = 10, **fields: Any
+) -> Path:
+    """Write a task of pages that are text alone; words of a query stand on several pages.
+
+    Pages 3, 6, 9 ... say what the page before says, so rankings hold ties.
+    """
+    for subset in subsets:
+        random = Random(subset)
+        words = [f"{subset}{i}" for i in range(40)]
+        texts = [" ".join(random.choices(words, k=12)) for _ in range(n_pages)]
+        texts[3::3] = texts[2:-1:3]
+        asked = [" ".join([*texts[i].split()[:2], *random.choices(words, k=2)]) for i in range(n_queries)]
+        changes = {"corpus": {"image": None, "text": texts}, "queries": {"query": asked}}
+        beir(root / "data" / subset, n_pages, n_queries, **changes)
+    return task_file(root, {}, eval_langs={subset: [TEXT_SUBSETS[subset]] for subset in subsets}, **fields)
+
+
+def prepared(root: Path, model: str = "fake", limit: int | None = None, **options: Any) -> Any:
+    """Return the ranker, the settings, and what is to be evaluated of the task in `root`."""
+    settings = Settings(root / "results", Store(root / "cache"), Hub(root / "cache", offline=True), limit)
+    ranker = make_ranker(parse_model(model, Options(**options)), settings.store)
+    return ranker, settings, prepare([whole(load_task(root / "replica.yaml"))], ranker, settings)[0]
+
+
+def evaluated(root: Path, model: str = "fake", limit: int | None = None, **options: Any) -> Evaluation:
+    """Evaluate the task in `root`; results and vectors stay in folders of it."""
+    ranker, settings, evaluation = prepared(root, model, limit, **options)
+    return evaluate(evaluation, ranker, settings)
+
+
+def marked(text: str, caret: str = "‸") -> tuple[str, list[tuple[int, int]]]:
+    """Return `text` without its carets, and the line and column (from 1) where each of them stands."""
+    places = []
+    while caret in text:
+        before, _, after = text.partition(caret)
+        places.append((before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1))
+        text = before + after
+    return text, places

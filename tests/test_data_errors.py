@@ -200,6 +200,13 @@ def test_ids_that_stand_twice(tmp_path, part, column):
     refused("JV431", broken(tmp_path, **{part: {column: values}}), "'7' stands twice", "Replica")
 
 
+@pytest.mark.parametrize("name", ["", "a\0b"])
+@pytest.mark.parametrize(("part", "column"), [("corpus", "corpus-id"), ("queries", "query-id")])
+def test_ids_that_trec_eval_could_not_read(tmp_path, part, column, name):
+    values = [name, *map(str, range(5))][: 6 if part == "corpus" else 3]
+    refused("JV440", broken(tmp_path, **{part: {column: values}}), repr(name), "NUL")
+
+
 def test_documents_of_one_name_and_two_kinds(tmp_path):
     task = folder(tmp_path, "scan.png", png(1))
     (tmp_path / "data/scan.jpg").write_bytes(png(2))

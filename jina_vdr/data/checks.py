@@ -1,7 +1,7 @@
 """What every collection must satisfy before a number is computed from it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jina_vdr.errors import DataError, near
@@ -30,8 +30,8 @@ def checked(task: Task, subset: str, parts: Parts) -> Collection:
     Raises DataError for repeated ids, qrels that point at nothing, or counts that are not the task's.
     """
     name = f"{task.name} ({subset})"
-    _unique(f"{name}: page id", (page.id for page in parts.corpus))
-    _unique(f"{name}: query id", (query.id for query in parts.queries))
+    _check_ids(f"{name}: page id", [page.id for page in parts.corpus])
+    _check_ids(f"{name}: query id", [query.id for query in parts.queries])
     _check_qrels(name, parts)
     asked = [query for query in parts.queries if query.text.strip()]
     kept = [query for query in asked if any(r > 0 for r in parts.qrels.get(query.id, {}).values())]
@@ -64,7 +64,10 @@ def refuse(code: str, message: str, hint: str = "mend the data") -> DataError:
     return DataError(code, message, hint)
 
 
-def _unique(what: str, ids: Iterable[str]) -> None:
+def _check_ids(what: str, ids: Sequence[str]) -> None:
+    for name in ids:
+        if not name or "\0" in name:  # trec_eval reads an id up to its first NUL
+            raise refuse("JV440", f"{what} {name!r} is empty or holds a NUL character")
     repeated = [name for name, count in Counter(ids).items() if count > 1]
     if repeated:
         raise refuse("JV431", f"{what} '{repeated[0]}' stands twice ({len(repeated)} ids are repeated)")

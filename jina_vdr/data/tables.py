@@ -108,13 +108,18 @@ class ParquetColumn:
         return values
 
 
-def parquet_names(path: Path) -> list[str]:
-    """Return the names of the columns of a parquet file."""
+def parquet_types(path: Path) -> dict[str, pa.DataType]:
+    """Return the columns of a parquet file with their types."""
     try:
-        names: list[str] = pq.read_schema(path).names
+        schema = pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
-    return names
+    return dict(zip(schema.names, schema.types, strict=True))
+
+
+def parquet_names(path: Path) -> list[str]:
+    """Return the names of the columns of a parquet file."""
+    return list(parquet_types(path))
 
 
 def _metadata(path: Path) -> Any:
