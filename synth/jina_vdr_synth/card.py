@@ -30,8 +30,9 @@ another, and queries of six kinds (question, keyword, key phrase, description, f
 the page."""
 
 PAIRS = """\
-Sentences rendered as images, in pairs. Similarity: 5 the same, 4 a paraphrase, 3 another number, 2 a
-paraphrase with another number, 1 the same field, 0 unrelated. `text1` and `text2` are what the images say."""
+Sentences rendered as images, in pairs. Similarity: 5 the same, 4 the same in other words, 3 the same but for
+one thing that matters (a number; what a form is, and what it is for), 2 a part is shared, 1 the same field or
+the same words but another statement, 0 unrelated. `text1` and `text2` are what the images say."""
 
 
 def write_pages_card(folder: Path, recipe: Recipe, rows: Sequence[tuple[str, str, int, int, int]]) -> None:

@@ -1,12 +1,18 @@
 """The small world of one language: its places, topics, forms and sentences, one YAML file each."""
 
 from importlib.resources import as_file, files
+from typing import Annotated
+
+from pydantic import Field
 
 from jina_vdr.languages import Language, find_language
 from jina_vdr.schema import SpecRecord, Text, validated
 from jina_vdr.specfile import load
 
 WESTERN = "0123456789"
+
+Three = Annotated[list[Text], Field(min_length=3, max_length=3)]
+Four = Annotated[list[Text], Field(min_length=4, max_length=4)]
 
 
 class Topic(SpecRecord):
@@ -16,7 +22,7 @@ class Topic(SpecRecord):
     alt: Text
     ask: Text
     unit: Text
-    items: list[Text]
+    items: Four
 
 
 class Form(SpecRecord):
@@ -34,35 +40,46 @@ class Tool(SpecRecord):
     alt: Text
 
 
+class Sentence(SpecRecord):
+    """A sentence: `other` says the same in other words, `near` something else in the same words."""
+
+    plain: Text
+    other: Text
+    near: Text
+
+
 class Content(SpecRecord):
     """All words of one language. What stands in braces is filled in: {city}, {year}, {item}, {value}, ..."""
 
     tag: Text
     digits: Text = WESTERN
-    cities: list[Text]
+    cities: Four
     quarter: Text
     total: Text
+    issue: Text
     series: Text
     source: Text
+    remarks: Four
     topics: dict[Text, Topic]
     forms: list[Form]
-    labels: list[Text]
-    options: list[Text]
+    labels: Annotated[list[Text], Field(min_length=5, max_length=5)]
+    options: Three
     declaration: Text
+    hints: Four
     ask_fee: Text
     tools: list[Tool]
-    headings: list[Text]
-    features: list[Text]
+    headings: Three
+    features: Annotated[list[Text], Field(min_length=6, max_length=6)]
     port: Text
     ask_port: Text
-    slide: list[Text]
+    slide: Three
     find_table: Text
     find_form: Text
     describe_chart: Text
     describe_slide: Text
     fact: Text
     ask_value: Text
-    sentences: list[list[Text]]
+    sentences: Annotated[list[Sentence], Field(min_length=2)]
 
     @property
     def language(self) -> Language:

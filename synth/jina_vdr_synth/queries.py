@@ -1,8 +1,9 @@
 """Queries of all kinds over the made pages, with qrels that are true by construction.
 
-A query that names place, year or version has one page that answers (2); its sibling in the series answers in
-part (1) where the query asks for the document, and not at all (0) where it asks for a value. A description
-without place and year is answered by both siblings; other pages about the same topic are related (1).
+A query that names place, year or version has one page that answers (2). Where it asks for a value, no other
+page holds it, and the sibling was judged (0). Where it asks for a document, all other pages about the same
+topic are related (1), the sibling first of all. A description without place and year is answered by both.
+The families show a topic for different places: no two pages answer the same or contradict one another.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ def queries(content: Content, pages: Sequence[Made]) -> list[Asked]:
         for form in dict.fromkeys(p.document_format for p in pages)
     }
     return [
-        *_tables(content, by_format["tables"]),
+        *_tables(content, by_format["tables"], pages),
         *_charts(content, by_format["charts"], pages),
         *_forms(content, by_format["forms"]),
         *_documents(content, by_format["markdown-docs"]),
@@ -39,13 +40,13 @@ def queries(content: Content, pages: Sequence[Made]) -> list[Asked]:
     ]
 
 
-def _tables(content: Content, pages: Sequence[Made]) -> Iterator[Asked]:
+def _tables(content: Content, pages: Sequence[Made], everything: Sequence[Made]) -> Iterator[Asked]:
     for first, second in _siblings(pages):
         topic = content.topics[first.subject]
         for page, other in ((first, second), (second, first)):
             yield Asked(content.ask_value.format(**page.facts), "question", _one(page, other, JUDGED))
         text = content.find_table.format(alt=topic.alt, **first.facts)
-        yield Asked(text, "instruction", _one(first, second, RELATED))
+        yield Asked(text, "instruction", _about(first.subject, [first], everything))
         words = (second.facts["first_item"], content.total, second.facts["city"], second.facts["year"])
         yield Asked(" ".join(words), "keyword", _one(second, first, JUDGED))
 
@@ -56,8 +57,10 @@ def _charts(content: Content, pages: Sequence[Made], everything: Sequence[Made])
         for page, other in ((first, second), (second, first)):
             yield Asked(content.fact.format(**page.facts), "fact", _one(page, other, JUDGED))
         text = content.describe_chart.format(alt=topic.alt)
-        yield Asked(text, "description", _about(first, second, everything), f"describe-chart-{first.subject}")
-        yield Asked(f"{topic.alt} {second.facts['city']}", "key-phrase", _one(second, first, RELATED))
+        both = _about(first.subject, [first, second], everything)
+        yield Asked(text, "description", both, f"describe-chart-{first.subject}")
+        one = _about(first.subject, [second], everything)
+        yield Asked(f"{topic.alt} {second.facts['city']}", "key-phrase", one)
 
 
 def _forms(content: Content, pages: Sequence[Made]) -> Iterator[Asked]:
@@ -74,18 +77,18 @@ def _documents(content: Content, pages: Sequence[Made]) -> Iterator[Asked]:
         for page, other in ((first, second), (second, first)):
             text = content.ask_port.format(alt=tool.alt, v=page.facts["version"])
             yield Asked(text, "question", _one(page, other, JUDGED))
-        yield Asked(
-            tool.alt, "key-phrase", {first.id: ANSWERS, second.id: ANSWERS}, f"describe-{first.subject}"
-        )
+        both = _one(first, second, ANSWERS)
+        yield Asked(tool.alt, "key-phrase", both, f"describe-{first.subject}")
 
 
 def _slides(content: Content, pages: Sequence[Made], everything: Sequence[Made]) -> Iterator[Asked]:
     for first, second in _siblings(pages):
         topic = content.topics[first.subject]
         text = content.describe_slide.format(alt=topic.alt)
-        yield Asked(text, "description", _about(first, second, everything), f"describe-slide-{first.subject}")
-        text = f"{topic.ask} {first.facts['city']}, {first.facts['year']}"
-        yield Asked(text, "question", _one(first, second, JUDGED) | _same_place(first, everything))
+        both = _about(first.subject, [first, second], everything)
+        yield Asked(text, "description", both, f"describe-slide-{first.subject}")
+        text = content.issue.format(**first.facts)
+        yield Asked(f"{topic.ask} {text}", "question", _one(first, second, JUDGED))
 
 
 def _siblings(pages: Sequence[Made]) -> Iterator[tuple[Made, Made]]:
@@ -96,14 +99,7 @@ def _one(page: Made, other: Made, relevance: int) -> dict[str, int]:
     return {page.id: ANSWERS, other.id: relevance}
 
 
-def _about(first: Made, second: Made, everything: Sequence[Made]) -> dict[str, int]:
-    related = {page.id: RELATED for page in everything if page.subject == first.subject}
-    return related | {first.id: ANSWERS, second.id: ANSWERS}
-
-
-def _same_place(page: Made, everything: Sequence[Made]) -> dict[str, int]:
-    """Find all pages that show the same topic for the same place and year: they answer as well."""
-    what = (page.subject, page.facts["city"], page.facts["year"])
-    return {
-        p.id: ANSWERS for p in everything if (p.subject, p.facts.get("city"), p.facts.get("year")) == what
-    }
+def _about(subject: str, answers: Sequence[Made], everything: Sequence[Made]) -> dict[str, int]:
+    """Judge all pages about a subject: `answers` answer, the others are related."""
+    related = {page.id: RELATED for page in everything if page.subject == subject}
+    return related | {page.id: ANSWERS for page in answers}
