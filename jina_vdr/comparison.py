@@ -41,12 +41,12 @@ def compare(first: Sequence[Located], second: Sequence[Located]) -> list[Differe
 
     Raises UsageError when there is none.
     """
-    others = {result.task.name: (path, result) for path, result in second}
     differences = [
         difference
-        for path, result in first
-        if result.task.name in others and _same_task(result, others[result.task.name][1])
-        for difference in _differences((path, result), others[result.task.name])
+        for one in first
+        for other in second
+        if _same_task(one[1], other[1])
+        for difference in _differences(one, other)
     ]
     if not differences:
         raise UsageError(

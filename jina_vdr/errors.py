@@ -3,15 +3,19 @@
 VDRError                1  a check did not hold, a task failed
 ├── UsageError          2  a name, option or selection the user gave
 │   └── MissingExtra    2  an optional package is not installed
-├── InvalidFile         3  a task, benchmark, model or result file
+├── InvalidFile         3  a task, benchmark, recipe, config or result file
 ├── DataError           4  data that is missing, unreadable or not what the task says
-└── OutOfMemory         5  memory or disk ran out
+└── OutOfMemory         5  memory ran out, or a file cannot be written
 
 `docs/errors.md` explains every code.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+JOINERS = "\u200c\u200d"
+"""Part of how Persian, Urdu and Bengali words are written."""
 
 
 class VDRError(Exception):
@@ -22,8 +26,8 @@ class VDRError(Exception):
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
-        self.hint = hint
+        self.message = one_line(message)
+        self.hint = one_line(hint)
 
     def __str__(self) -> str:
         return f"error[{self.code}] {self.message}" + (f"; {self.hint}" if self.hint else "")
@@ -55,7 +59,7 @@ class DataError(VDRError):
 
 
 class OutOfMemory(VDRError):
-    """Memory or disk space ran out."""
+    """Memory ran out, or the disk does not take a file."""
 
     exit_code = 5
 
@@ -64,3 +68,15 @@ def near(name: str, known: Iterable[str]) -> str:
     """Return the hint "did you mean 'x'?" for the nearest known name, or an empty string."""
     found = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"did you mean '{found[0]}'?" if found else ""
+
+
+def one_line(text: str) -> str:
+    """Return `text` with what a terminal would act on (line ends, escapes, changes of direction) written out.
+
+    Names and ids in a message come from files that others made.
+    """
+    return "".join(char if _is_shown(char) else char.encode("unicode_escape").decode() for char in text)
+
+
+def _is_shown(char: str) -> bool:
+    return char.isprintable() or char in JOINERS or unicodedata.category(char) == "Zs"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jina_vdr.catalog import Selection
 from jina_vdr.data import data_revision, load_data
-from jina_vdr.errors import VDRError
+from jina_vdr.errors import InvalidFile, VDRError
 from jina_vdr.hub import Hub
 from jina_vdr.measurement import measure_pairs, measure_run
 from jina_vdr.metrics import DEPTH
@@ -16,7 +16,9 @@ from jina_vdr.per_query import is_whole, write_table
 from jina_vdr.provenance import provenance
 from jina_vdr.records import Collection, Pairs, Ranker
 from jina_vdr.result import (
+    DatasetRecord,
     ModelRecord,
+    Provenance,
     Result,
     Scores,
     TaskRecord,
@@ -89,11 +91,13 @@ def evaluate_all(
 def evaluate(evaluation: Evaluation, ranker: Ranker, settings: Settings) -> Evaluation:
     """Measure the selected subsets that the result does not hold yet; it is written after each of them."""
     task, path, result = evaluation.selection.task, evaluation.path, evaluation.result
+    made_with = {"provenance": Provenance(**provenance(ranker.info.runtime))}
     for split in task.eval_splits:
         for subset in evaluation.selection.subsets:
             if result.of(split, subset) is None:
                 scores = _evaluate_subset(task, split, subset, ranker, settings, path.with_suffix(""))
-                result = _with_scores(result, task, scores)
+                result = _with_scores(result, task, [*_meanwhile(path, result, settings), scores])
+                result = result.model_copy(update=made_with)
                 write_result(path, result)
     return replace(evaluation, result=result)
 
@@ -149,25 +153,43 @@ def _opened(selection: Selection, ranker: Ranker, settings: Settings) -> Evaluat
         model=model_record,
         limit=settings.limit,
         scores=[],
-        provenance=provenance(),
+        provenance=Provenance(**provenance(ranker.info.runtime)),
     )
-    old = read_result(path) if path.exists() else new
+    old = _old(path) or new
     if old.id != new.id:
         return Evaluation(selection, path, new)
     again = selection.subsets if settings.force else ()
     kept = [s for s in old.scores if s.subset not in again and is_whole(s.per_query, path.with_suffix(""))]
-    status = old.status if kept == old.scores else "partial"
-    return Evaluation(selection, path, new.model_copy(update={"scores": kept, "status": status}))
+    lost = {} if kept == old.scores else {"scores": kept, "status": "partial", "publishable": False}
+    return Evaluation(selection, path, old.model_copy(update=lost))
 
 
-def _with_scores(result: Result, task: Task, scores: Scores) -> Result:
-    """Return `result` with the scores of one more subset, in the order of the task file."""
+def _old(path: Path) -> Result | None:
+    """Return the result that is there; a damaged one is as good as none."""
+    try:
+        return read_result(path) if path.exists() else None
+    except InvalidFile as error:
+        log.warning("warning: %s; it is evaluated again", error.message)
+        return None
+
+
+def _meanwhile(path: Path, result: Result, settings: Settings) -> list[Scores]:
+    """Return what another process has added to the file: languages may be evaluated side by side."""
+    other = None if settings.force else _old(path)
+    if other is None or other.id != result.id:
+        return []
+    added = [scores for scores in other.scores if result.of(scores.split, scores.subset) is None]
+    return [scores for scores in added if is_whole(scores.per_query, path.with_suffix(""))]
+
+
+def _with_scores(result: Result, task: Task, more: Sequence[Scores]) -> Result:
+    """Return `result` with the scores of more subsets, in the order of the task file."""
     order = [(split, subset) for split in task.eval_splits for subset in task.subsets]
-    everything = sorted([*result.scores, scores], key=lambda s: order.index((s.split, s.subset)))
-    complete = len(everything) == len(order)
+    known = {(scores.split, scores.subset): scores for scores in (*result.scores, *more)}
+    complete = len(known) == len(order)
     return result.model_copy(
         update={
-            "scores": everything,
+            "scores": [known[place] for place in order if place in known],
             "status": "complete" if complete else "partial",
             "publishable": complete and result.limit is None,
         }
@@ -182,7 +204,7 @@ def _task_record(task: Task, hub: Hub) -> TaskRecord:
         type=task.type,
         main_score=task.main_score,
         sha256=task.sha256(),
-        dataset={"path": task.dataset.path, "revision": data_revision(task, hub)},
+        dataset=DatasetRecord(path=task.dataset.path, revision=data_revision(task, hub)),
     )
 
 

@@ -23,6 +23,7 @@ class Hub:
     def __init__(self, cache: Path, *, offline: bool = False) -> None:
         self.cache = cache
         self.offline = offline
+        self._answered = False
 
     def names(self, repo: str, revision: str) -> tuple[str, ...]:
         """Return the names of all files of the data set."""
@@ -34,23 +35,33 @@ class Hub:
         from huggingface_hub import HfApi
 
         with hub_errors(repo, revision, "data set"):
+            self._knock()
             names = sorted(HfApi().list_repo_files(repo, revision=revision, repo_type="dataset"))
         write_text(listing, json.dumps(names))
         return tuple(names)
 
     def fetch(self, repo: str, revision: str, names: Sequence[str]) -> list[Path]:
         """Return local paths of the named files, from the Hub's own cache where they lie there."""
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
         def one(name: str) -> Path:
-            return Path(
-                hf_hub_download(
+            path = try_to_load_from_cache(repo, name, revision=revision, repo_type="dataset")
+            if not isinstance(path, str):
+                path = hf_hub_download(
                     repo, name, revision=revision, repo_type="dataset", local_files_only=self.offline
                 )
-            )
+            return Path(path)
 
         with hub_errors(repo, revision, "data set"), ThreadPoolExecutor(DOWNLOADS) as pool:
             return list(pool.map(one, names))
+
+    def _knock(self) -> None:
+        """Fail at once where nobody answers: the client itself would go on trying for half a minute."""
+        from huggingface_hub import constants, get_session
+
+        if not self._answered:
+            get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+            self._answered = True
 
 
 def is_offline() -> bool:
@@ -85,9 +96,30 @@ def hub_errors(repo: str, revision: str | None, kind: str) -> Iterator[None]:
             "JV402", f"{repo} has no revision {revision}", "write the 40-hex commit that its page shows"
         ) from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        raise _not_cached(repo) from error
-    except (errors.HfHubHTTPError, errors.HTTPError) as error:  # type: ignore[attr-defined]  # httpx's own
-        raise DataError("JV401", f"{repo}: the Hub cannot be reached", _first_line(error)) from error
+        raise _no_answer(repo, error.__cause__) from error
+    except errors.HTTPError as error:  # type: ignore[attr-defined]  # httpx's own
+        raise _no_answer(repo, error) from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: all that the client of the Xet storage knows
+        if getattr(error, "errno", None) is not None:  # the disk's own
+            raise
+        raise DataError(
+            "JV401", f"{repo}: a file did not arrive ({_first_line(error)})", "run the same command again"
+        ) from error
+
+
+def _no_answer(repo: str, cause: BaseException | None) -> DataError:
+    """Return the error for a file that is not in the cache, and that the Hub did not give for `cause`."""
+    from huggingface_hub import errors
+
+    if not isinstance(cause, errors.HTTPError):  # type: ignore[attr-defined]
+        return _not_cached(repo)
+    if getattr(getattr(cause, "response", None), "status_code", None) in {401, 403}:
+        return DataError(
+            "JV403",
+            f"{repo}: the Hub refuses access",
+            "set HF_TOKEN to a token that may read it, or unset it",
+        )
+    return DataError("JV401", f"{repo}: the Hub cannot be reached", _first_line(cause))
 
 
 def _not_cached(repo: str) -> DataError:
@@ -96,5 +128,5 @@ def _not_cached(repo: str) -> DataError:
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from itertools import chain, pairwise
 from math import fsum, log, sqrt
+from shutil import which
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,7 +135,9 @@ class BM25:
 
 def bm25(store: Store) -> BM25:
     """Return BM25 over the text of pages: their own text, else what Tesseract reads in their image."""
-    info = ModelInfo("bm25", "bm25", version("bm25s"), settings={**SETTINGS, "tokens": TOKENS})
+    ocr = tesseract_version() if which("tesseract") else None
+    settings = {**SETTINGS, "tokens": TOKENS, "tesseract": ocr, **OCR_SETTINGS}
+    info = ModelInfo("bm25", "bm25", version("bm25s"), settings=settings)
     return BM25(info, partial(_own_texts, store))
 
 

@@ -1,6 +1,7 @@
 """Which model: `--model` and its options as a record, checked before anything is loaded."""
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 from jina_vdr.errors import UsageError, near
 
@@ -79,14 +80,17 @@ def parse_model(text: str, options: Options | None = None) -> ModelSpec:
     """
     family, _, checkpoint = text.partition(":")
     if family not in FAMILIES:
-        raise UsageError("JV107", f"there is no model '{text}'", near(family, FAMILIES) or _known())
+        hint = f"write --model st:{text}" if "/" in text else near(family, FAMILIES) or _known()
+        raise UsageError("JV107", f"there is no model '{text}'", hint)
     wants = FAMILIES[family].argument
     if bool(wants) != bool(checkpoint):
         shape = f"{family}:{wants}" if wants else family
         raise UsageError("JV107", f"'{text}' does not name a model", f"write --model {shape}")
     spec = ModelSpec(family, checkpoint, options=options or Options())
-    if family == "st" and "@" in checkpoint:
+    if family == "st" and "@" in checkpoint and not Path(checkpoint).is_dir():
         name, _, revision = checkpoint.rpartition("@")
+        if not (name and revision):
+            raise UsageError("JV107", f"'{text}' does not name a model", "write --model st:NAME@REVISION")
         spec = ModelSpec(family, name, revision, spec.options)
     for option in spec.options.given():
         if option not in FAMILIES[family].options:

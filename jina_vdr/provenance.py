@@ -24,8 +24,8 @@ PACKAGES = (
 )
 
 
-def provenance() -> dict[str, Any]:
-    """Return what is recorded beside a result and is no part of its identity."""
+def provenance(runtime: dict[str, Any]) -> dict[str, Any]:
+    """Return what is recorded beside a result and is no part of its identity; `runtime` is the model's."""
     return {
         "jina_vdr": __version__,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -38,6 +38,7 @@ def provenance() -> dict[str, Any]:
             "cores": os.cpu_count(),
         },
         "device": _device(),
+        "runtime": runtime,
     }
 
 

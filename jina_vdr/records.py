@@ -94,7 +94,11 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What ran, precisely: `settings` can change a number and is part of a result's identity."""
+    """What ran, precisely.
+
+    `settings` can change a number and is part of a result's identity; `runtime` (device, batch size) cannot,
+    and is recorded beside it.
+    """
 
     name: str
     family: str
@@ -102,6 +106,7 @@ class ModelInfo:
     vector_type: str | None = None
     similarity: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    runtime: dict[str, Any] = field(default_factory=dict)
 
 
 class Ranker(Protocol):

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from jina_vdr.errors import one_line
 from jina_vdr.metrics import display_name
 from jina_vdr.result import Result, Scores
 
@@ -16,7 +17,7 @@ Row = Sequence[str]
 
 def text_table(header: Row, rows: Sequence[Row], right: Sequence[int] = ()) -> str:
     """Return aligned columns under a header; those numbered in `right` are set to the right."""
-    lines = [header, *rows]
+    lines = [[one_line(cell) for cell in line] for line in (header, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
 
     def cells(line: Row) -> str:
@@ -26,7 +27,7 @@ def text_table(header: Row, rows: Sequence[Row], right: Sequence[int] = ()) -> s
         ).rstrip()
 
     rule = "  ".join("-" * width for width in widths)
-    return "\n".join([cells(header), rule, *map(cells, rows)])
+    return "\n".join([cells(lines[0]), rule, *map(cells, lines[1:])])
 
 
 def result_table(result: Result, subsets: Sequence[str] = ()) -> str:
@@ -42,7 +43,7 @@ def result_table(result: Result, subsets: Sequence[str] = ()) -> str:
         mean = _percent_or_dash(_mean(result, subsets))
         rows.append(["mean", "", f"{queries:,}", f"{pages:,}", mean, "", ""])
     header = ["subset", "language", "queries", "pages", metric, "95 %", "tied"]
-    title = f"{result.task.name} · {result.model.name}{_how_much(result, subsets)}"
+    title = one_line(f"{result.task.name} · {result.model.name}{_how_much(result, subsets)}")
     return f"{title}\n{text_table(header, rows, right=range(2, 7))}"
 
 
@@ -98,17 +99,16 @@ def provenance_lines(result: Result) -> list[str]:
     """Return what was run, where, and with which versions."""
     model, about = result.model, result.provenance
     settings = ", ".join(f"{name} {value}" for name, value in model.settings.items() if value is not None)
-    versions = ", ".join(f"{name} {version}" for name, version in about.get("packages", {}).items())
-    host = about.get("host", {})
+    versions = ", ".join(f"{name} {version}" for name, version in about.packages.items())
     return [
         "; ".join(
             filter(
                 None, [f"model:   {model.name} ({model.family}) revision {model.revision or '-'}", settings]
             )
         ),
-        f"data:    {result.task.dataset['path']} at {result.task.dataset['revision']}",
-        f"made:    {about.get('started')} with jina-vdr {about.get('jina_vdr')}, {versions}",
-        f"on:      {host.get('cpu')}, {host.get('cores')} cores, device {about.get('device')}",
+        f"data:    {result.task.dataset.path} at {result.task.dataset.revision}",
+        f"made:    {about.started} with jina-vdr {about.jina_vdr}, {versions}",
+        f"on:      {about.host.get('cpu')}, {about.host.get('cores')} cores, device {about.device}",
         f"seconds: {sum(scores.seconds for scores in result.scores):.1f}",
     ]
 

@@ -7,21 +7,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jina_vdr.atomic import write_text
 from jina_vdr.errors import InvalidFile
+from jina_vdr.metrics import PAIR_METRICS, RETRIEVAL_METRICS
 from jina_vdr.vocabulary import FILE_NAME
 
 SCHEMA = "jina-vdr/result@1"
 
+
+def _is_metric(name: str) -> str:
+    if name not in {*RETRIEVAL_METRICS, *PAIR_METRICS}:
+        raise ValueError(f"there is no metric '{name}'")
+    return name
+
+
 FileName = Annotated[str, Field(pattern=f"^{FILE_NAME}$")]
+Metric = Annotated[str, AfterValidator(_is_metric)]
 
 
 class Record(BaseModel):
     """A part of a result file: what it does not know, it refuses."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class DatasetRecord(Record):
+    """Which data."""
+
+    path: str
+    revision: str = Field(description="a commit, or sha256 of local files")
 
 
 class TaskRecord(Record):
@@ -30,9 +46,9 @@ class TaskRecord(Record):
     name: str
     version: int
     type: str
-    main_score: str
+    main_score: Metric
     sha256: str = Field(description="over all in the task file that can change a number")
-    dataset: dict[str, str] = Field(description="path, and revision: a commit, or sha256 of local files")
+    dataset: DatasetRecord
 
 
 class ModelRecord(Record):
@@ -66,9 +82,23 @@ class Scores(Record):
     n_tied_queries_at_5: int
     main_score: float
     ci95: tuple[float, float] | None
-    metrics: dict[str, float]
+    metrics: dict[Metric, float]
     seconds: float
     per_query: Artifact
+
+
+class Provenance(Record):
+    """What a result was made with, and no part of its identity."""
+
+    jina_vdr: str
+    started: str
+    python: str
+    packages: dict[str, str]
+    host: dict[str, str | int | None]
+    device: str
+    runtime: dict[str, str | int | None] = Field(
+        description="what was asked of the model: device, batch size"
+    )
 
 
 class Result(Record):
@@ -82,7 +112,16 @@ class Result(Record):
     model: ModelRecord
     limit: int | None
     scores: list[Scores]
-    provenance: dict[str, Any]
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _holds_each_subset_once(self) -> "Result":
+        measured = {(scores.split, scores.subset) for scores in self.scores}
+        if len(measured) < len(self.scores):
+            raise ValueError("a subset stands twice")
+        if self.status == "complete" and not self.scores:
+            raise ValueError("it says complete and holds no subset")
+        return self
 
     @property
     def main_score(self) -> float | None:
@@ -120,15 +159,16 @@ def read_result(path: Path) -> Result:
     except (ValidationError, OSError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         where = ".".join(map(str, first["loc"])) if first else ""
-        reason = f"{where}: {first['msg']}" if first else str(error)
+        reason = ": ".join(filter(None, [where, first["msg"]])) if first else str(error)
         raise InvalidFile(
             "JV351", f"{path} is not a result file ({reason})", "evaluate the task again"
         ) from error
 
 
 def read_results(root: Path) -> Iterator[tuple[Path, Result]]:
-    """Yield all results below `root`, by path."""
-    for path in sorted(root.glob("*/*/*.json")):
+    """Yield all results below `root`, by path: all of them, those of one model, or of one variant."""
+    levels = (sorted(root.glob(pattern)) for pattern in ("*/*/*.json", "*/*.json", "*.json"))
+    for path in next(filter(None, levels), []):
         yield path, read_result(path)
 
 

@@ -73,6 +73,8 @@ class Shelf:
 
     def keep_texts(self, texts: dict[str, str]) -> None:
         """Keep `texts`."""
+        if not texts:
+            return
         encoded = [text.encode() for text in texts.values()]
         values = np.frombuffer(b"".join(encoded), np.uint8)[:, None]
         self._add(list(texts), Embeddings(values, _offsets([len(text) for text in encoded])))
@@ -82,7 +84,7 @@ class Shelf:
 
         data = save(
             {
-                "keys": np.frombuffer("\n".join(keys).encode(), np.uint8),
+                "keys": np.frombuffer(b"\n".join(key.encode("unicode_escape") for key in keys), np.uint8),
                 "values": np.ascontiguousarray(items.values),
                 "offsets": items.offsets,
             }
@@ -104,8 +106,8 @@ class Shelf:
                 continue
             tensors = load(data)
             self._shards[path] = Embeddings(tensors["values"], tensors["offsets"])
-            keys = tensors["keys"].tobytes().decode().split("\n")
-            self._where.update({key: (path, i) for i, key in enumerate(keys)})
+            keys = tensors["keys"].tobytes().split(b"\n")
+            self._where.update({key.decode("unicode_escape"): (path, i) for i, key in enumerate(keys)})
 
     def _gather(self, keys: Sequence[str]) -> Embeddings:
         rows: list[NDArray[Any]] = []

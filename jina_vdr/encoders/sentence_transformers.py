@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
 from jina_vdr.encoders.base import pack
@@ -20,6 +21,9 @@ from jina_vdr.similarity import LATE_INTERACTION, SIMILARITIES
 
 BATCH_SIZE = 16
 
+MULTI = {"SentenceTransformer": False, "MultiVectorEncoder": True, "ColBERT": True}
+"""Whether a kind of checkpoint gives one vector a token; ColBERT is what PyLate writes."""
+
 
 class SentenceTransformers:
     """A checkpoint that sentence-transformers loads, from a folder or the Hub, at a recorded revision.
@@ -30,24 +34,29 @@ class SentenceTransformers:
 
     def __init__(self, spec: ModelSpec) -> None:
         self._options = spec.options
+        self._batch_size = spec.options.batch_size or BATCH_SIZE
         folder = Path(spec.checkpoint)
         if folder.is_dir():
+            if spec.revision:
+                raise UsageError("JV107", f"{folder} is a folder: it has no revision", "leave out the @")
             self._load_from, self._revision, files = str(folder), None, folder
-            revision = _folder_hash(folder)
+            revision, name = _folder_hash(folder), folder.resolve().name
         else:
-            self._load_from, files = spec.checkpoint, _fetch_config(spec)
+            self._load_from = name = _hub_name(spec.checkpoint)
+            files = _fetch_config(name, spec.revision)
             revision = self._revision = files.name
         self._multi = _is_multi(files)
         if self._multi and spec.options.truncate_dim:
             raise UsageError("JV109", "--truncate-dim cuts single vectors; this model gives one a token")
         similarity = self._similarity(files)
         self.info = ModelInfo(
-            name=spec.checkpoint if self._revision else folder.resolve().name,
+            name=name,
             family="st",
             revision=revision,
             vector_type="multi" if self._multi else "single",
             similarity=similarity,
             settings={"truncate_dim": spec.options.truncate_dim, "dtype": spec.options.dtype or "float32"},
+            runtime={"device": spec.options.device, "batch_size": self._batch_size},
         )
 
     @property
@@ -60,34 +69,48 @@ class SentenceTransformers:
         return self._encode(self._model.encode_query, [_text(query) for query in queries])
 
     def encode_documents(self, pages: Sequence[Page]) -> Embeddings:
-        """Encode page images, or page texts for a model that takes only text."""
+        """Encode page images; their text for a model that takes only text, or where a page has no image."""
         if self.document_input == "text":
             return self._encode(self._model.encode_document, [_text(_page_text(page)) for page in pages])
         return self._encode(self._model.encode_document, [_page_image(page) for page in pages])
 
     def _encode(self, encode: Any, inputs: list[Any]) -> Embeddings:
-        batch_size = self._options.batch_size or BATCH_SIZE
+        """Encode texts and images in calls of their own: a batch of both is refused, or goes another way."""
+        texts = [i for i, item in enumerate(inputs) if isinstance(item, dict)]
+        images = [i for i, item in enumerate(inputs) if not isinstance(item, dict)]
+        vectors: dict[int, NDArray[Any]] = {}
+        for positions in filter(None, (texts, images)):
+            vectors |= zip(positions, self._vectors(encode, [inputs[i] for i in positions]), strict=True)
+        return pack([vectors[i] for i in range(len(inputs))], np.float16 if self._multi else np.float32)
+
+    def _vectors(self, encode: Any, inputs: list[Any]) -> list[NDArray[Any]]:
+        """Encode in batches that are halved when memory runs out; what fitted is kept for the next call."""
         while True:
             try:
                 vectors = encode(
                     inputs,
-                    batch_size=batch_size,
+                    batch_size=self._batch_size,
                     show_progress_bar=False,
                     convert_to_numpy=False,
                     **self._extra,
                 )
-                break
+                return [self._checked(vector.float().cpu().numpy()) for vector in vectors]
             except torch.OutOfMemoryError as error:
-                if batch_size == 1:
+                largest = min(self._batch_size, len(inputs))
+                if largest == 1:
                     raise OutOfMemory(
                         "JV501",
                         f"{self.info.name} does not fit into memory with one item a batch",
-                        str(error),
+                        _first_line(error),
                     ) from error
-                batch_size //= 2
-                torch.cuda.empty_cache()
-        arrays = [vector.float().cpu().numpy() for vector in vectors]
-        return pack(arrays, np.float16 if self._multi else np.float32)
+            self._batch_size = largest // 2
+            torch.cuda.empty_cache()  # here, where the error no longer holds what it ran out of
+
+    def _checked(self, vector: NDArray[Any]) -> NDArray[Any]:
+        cut = self._options.truncate_dim
+        if cut and vector.shape[-1] < cut:
+            raise UsageError("JV109", f"{self.info.name} gives {vector.shape[-1]} dimensions, not {cut}")
+        return vector
 
     @cached_property
     def _extra(self) -> dict[str, Any]:
@@ -106,44 +129,58 @@ class SentenceTransformers:
                 device=self._options.device,
                 model_kwargs={"dtype": getattr(torch, self._options.dtype or "float32")},
             )
-        except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise OutOfMemory(
+                "JV501", f"{self._load_from} does not fit into memory", _first_line(error)
+            ) from error
+        except Exception as error:  # what is no checkpoint, or a damaged one, fails in any way
             raise DataError("JV441", f"{self._load_from} cannot be loaded", _first_line(error)) from error
 
     def _similarity(self, files: Path) -> str:
-        declared = _json(files / "config_sentence_transformers.json").get("similarity_fn_name")
-        default = "maxsim" if self._multi else "cosine"
-        similarity = self._options.similarity or str(declared or default)
+        declared = str(_json(files / "config_sentence_transformers.json").get("similarity_fn_name") or "")
+        if self._multi and declared.lower() not in LATE_INTERACTION:  # what a converted checkpoint had before
+            declared = "maxsim"
+        similarity = self._options.similarity or declared.lower() or "cosine"
         if similarity not in SIMILARITIES or (similarity in LATE_INTERACTION) != self._multi:
             vector_type = "multi" if self._multi else "single"
             raise UsageError("JV109", f"{vector_type}-vector embeddings cannot be scored by {similarity}")
         return similarity
 
 
-def _fetch_config(spec: ModelSpec) -> Path:
+def _hub_name(name: str) -> str:
+    """Return `org/name`; a bare name is one of sentence-transformers' own, as in the library itself."""
+    return name if "/" in name else f"sentence-transformers/{name}"
+
+
+def _fetch_config(name: str, revision: str | None) -> Path:
     """Return the snapshot folder of the checkpoint, its name the commit, with the JSON files in it."""
     from huggingface_hub import snapshot_download
 
-    with hub_errors(spec.checkpoint, spec.revision, "model"):
-        return Path(
-            snapshot_download(
-                spec.checkpoint,
-                revision=spec.revision,
-                allow_patterns=["*.json"],
-                local_files_only=is_offline(),
-            )
+    with hub_errors(name, revision, "model"):
+        snapshot = snapshot_download(
+            name, revision=revision, allow_patterns=["*.json"], local_files_only=is_offline()
         )
+    return Path(snapshot)
 
 
 def _is_multi(files: Path) -> bool:
+    """Whether the checkpoint is for late interaction: PyLate's and Stanford's are, in their own words."""
     config = _json(files / "config_sentence_transformers.json")
-    if "model_type" in config:
-        return bool(config["model_type"] == "MultiVectorEncoder")
+    kind = config.get("model_type")
+    if kind is not None:
+        if kind not in MULTI:
+            raise DataError("JV441", f"{files} is a {kind}", f"st: runs {' and '.join(list(MULTI)[:2])}")
+        return MULTI[kind]
     architectures = _json(files / "config.json").get("architectures") or [""]
-    return str(architectures[0]).endswith("ForRetrieval")
+    late = str(architectures[0]).endswith("ForRetrieval") or architectures[0] == "HF_ColBERT"
+    return late or "query_prefix" in config
 
 
 def _json(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        content = json.loads(path.read_bytes()) if path.exists() else {}
+    except ValueError as error:
+        raise DataError("JV441", f"{path} is not JSON", _first_line(error)) from error
     return content if isinstance(content, dict) else {}
 
 
