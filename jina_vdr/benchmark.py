@@ -6,13 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from jina_vdr.catalog import YAML, Selection, all_tasks, bundled_root, find_task, merged
+from jina_vdr.catalog import (
+    BENCHMARKS,
+    YAML,
+    Selection,
+    all_tasks,
+    benchmark_files,
+    bundled_root,
+    find_task,
+    merged,
+)
 from jina_vdr.errors import InvalidFile, UsageError, near
-from jina_vdr.schema import SpecRecord, Text, validated
-from jina_vdr.specfile import load
+from jina_vdr.schema import MAPPING, MAPPING_OR_OTHER, OTHER, SpecRecord, Text, WrongPart, validated
+from jina_vdr.specfile import is_file, leads_out, load
 from jina_vdr.task import Task, load_task
-
-SUFFIX = ".benchmark.yaml"
 
 
 class Member(SpecRecord):
@@ -27,7 +34,7 @@ class Member(SpecRecord):
         if bool(self.task) == bool(self.tag):
             raise ValueError("name either a task or a tag")
         if self.tag and self.subsets:
-            raise ValueError("subsets belong to one task, not to a tag")
+            raise WrongPart("subsets belong to one task, not to a tag", "subsets")
         return self
 
 
@@ -38,6 +45,9 @@ class Aggregate(SpecRecord):
     over: Literal["task", "subset", "language"]
 
 
+MemberOrName = Annotated[Annotated[Text, OTHER] | Annotated[Member, MAPPING], MAPPING_OR_OTHER]
+
+
 class Benchmark(SpecRecord):
     """What a benchmark file says. `primary` is the aggregate that models are ordered by."""
 
@@ -45,7 +55,7 @@ class Benchmark(SpecRecord):
     benchmark: Text
     description: Text = ""
     reference: Text = ""
-    tasks: Annotated[list[Text | Member], Field(min_length=1)]
+    tasks: Annotated[list[MemberOrName], Field(min_length=1)]
     aggregates: list[Aggregate] = [Aggregate(name="mean over tasks", over="task")]
     primary: Text = ""
 
@@ -60,9 +70,7 @@ class Benchmark(SpecRecord):
     def _primary_is_there(self) -> "Benchmark":
         names = [aggregate.name for aggregate in self.aggregates]
         if self.primary and self.primary not in names:
-            raise ValueError(
-                f"primary is '{self.primary}', which is none of the aggregates: {', '.join(names)}"
-            )
+            raise WrongPart(f"'{self.primary}' is none of the aggregates: {', '.join(names)}", "primary")
         return self
 
 
@@ -75,16 +83,16 @@ def load_benchmark(path: Path) -> Benchmark:
 
 def all_benchmarks() -> dict[str, Benchmark]:
     """Return all bundled benchmarks by name."""
-    loaded = [load_benchmark(path) for path in sorted(bundled_root().glob(f"*{SUFFIX}"))]
+    loaded = [load_benchmark(path) for path in benchmark_files(bundled_root())]
     return {benchmark.benchmark: benchmark for benchmark in loaded}
 
 
 def find_benchmark(name: str) -> Benchmark:
     """Return the bundled benchmark of that name, or the one in the file of that path."""
-    if name.endswith(SUFFIX):
-        if not Path(name).is_file():
+    if name.endswith(BENCHMARKS):
+        if not is_file(Path(name)):
             raise UsageError(
-                "JV101", f"there is no benchmark file {name}", f"write the path of a {SUFFIX} file"
+                "JV101", f"there is no benchmark file {name}", f"write the path of a {BENCHMARKS[0]} file"
             )
         return load_benchmark(Path(name))
     known = all_benchmarks()
@@ -130,9 +138,9 @@ def _task(benchmark: Benchmark, name: str) -> Task:
             raise _wrong(benchmark, error.message, error.hint) from error
     folder = benchmark.path.parent
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if leads_out(path, folder):
         raise _wrong(benchmark, f"task file '{name}' leads out of the folder", "name files beside this one")
-    if not path.is_file():
+    if not is_file(path):
         raise _wrong(benchmark, f"there is no task file '{name}' beside it", "")
     return load_task(path)
 

@@ -1,16 +1,19 @@
 """The tasks that come with us, found by name, and the selection that an evaluation runs over."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from jina_vdr.errors import InvalidFile, UsageError, near
 from jina_vdr.languages import find_language, matches
+from jina_vdr.specfile import is_file
 from jina_vdr.task import Task, load_task
 from jina_vdr.vocabulary import DOCUMENT_FORMATS, DOMAINS, QUERY_FORMATS, TYPES
 
 YAML = {".yaml", ".yml"}
+BENCHMARKS = (".benchmark.yaml", ".benchmark.yml")
+"""How the names of benchmark files end."""
 
 
 @dataclass(frozen=True)
@@ -48,27 +51,39 @@ def task_files(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.glob("*.y*ml"))
-        if path.suffix in YAML and not path.name.startswith(("_", ".")) and ".benchmark." not in path.name
+        if path.suffix in YAML and not path.name.startswith(("_", ".")) and not path.name.endswith(BENCHMARKS)
     ]
+
+
+def benchmark_files(folder: Path) -> list[Path]:
+    """Return the benchmark files in a folder, by name."""
+    return [path for path in sorted(folder.glob("*.benchmark.y*ml")) if path.name.endswith(BENCHMARKS)]
 
 
 @cache
 def all_tasks() -> dict[str, Task]:
     """Return all bundled tasks by name."""
-    tasks: dict[str, Task] = {}
-    for path in task_files(bundled_root()):
-        task = load_task(path)
-        if task.name in tasks:
-            raise InvalidFile("JV314", f"{path} and {tasks[task.name].path} both define task '{task.name}'")
-        tasks[task.name] = task
-    return tasks
+    tasks = [load_task(path) for path in task_files(bundled_root())]
+    refuse_namesakes(tasks)
+    return {task.name: task for task in tasks}
+
+
+def refuse_namesakes(tasks: Iterable[Task]) -> None:
+    """Refuse two files that define one task: one would stand for both, and overwrite the other's results."""
+    known: dict[str, Task] = {}
+    for task in tasks:
+        first = known.setdefault(task.name.casefold(), task)
+        if first.path.resolve() != task.path.resolve():
+            raise InvalidFile(
+                "JV314", f"{first.path} and {task.path} both define task '{task.name}'", "rename one of them"
+            )
 
 
 def find_task(name: str) -> Task:
     """Return the bundled task of that name, or the task in the file of that path."""
     if is_path(name):
         path = Path(name)
-        if not path.is_file():
+        if not is_file(path):
             raise UsageError("JV101", f"there is no task file {path}", "write the path of a YAML file")
         return load_task(path)
     found = next((task for known, task in all_tasks().items() if known.casefold() == name.casefold()), None)
@@ -89,12 +104,19 @@ def whole(task: Task) -> Selection:
 
 
 def merged(selections: Sequence[Selection]) -> list[Selection]:
-    """Make a set of selections: a task named twice stands once, with the subsets of both."""
-    tasks = {selection.task.name: selection.task for selection in reversed(selections)}
-    wanted = {name: {s for x in selections if x.task.name == name for s in x.subsets} for name in tasks}
+    """Make a set of selections: a task named twice stands once, where it is named first, with all subsets.
+
+    Raises InvalidFile when two files define a task of one name.
+    """
+    refuse_namesakes(selection.task for selection in selections)
+    tasks: dict[str, Task] = {}
+    wanted: dict[str, set[str]] = {}
+    for selection in selections:
+        name = tasks.setdefault(selection.task.name, selection.task).name
+        wanted.setdefault(name, set()).update(selection.subsets)
     return [
         Selection(task, tuple(subset for subset in task.subsets if subset in wanted[name]))
-        for name, task in reversed(tasks.items())
+        for name, task in tasks.items()
     ]
 
 

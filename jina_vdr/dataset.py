@@ -1,13 +1,16 @@
 """What a task file says of its data: where it is, in which layout, under which column names."""
 
+import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from jina_vdr.schema import SpecRecord, Text, Whole
+from jina_vdr.schema import SpecRecord, Text, Whole, WrongPart
 
 Layout = Literal["beir", "mteb", "qa", "pairs", "folder"]
+
+HUB_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 Columns = dict[str, str]
 
@@ -82,7 +85,7 @@ class Part(SpecRecord):
     def _one_place(self) -> "Part":
         given = [place for place in PLACES if getattr(self, place)]
         if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} name two places; keep one")
+            raise WrongPart(f"{' and '.join(given)} name two places; keep one", given[1])
         return self
 
 
@@ -102,10 +105,10 @@ class Dataset(SpecRecord):
     path: Text
     revision: Annotated[Text, Field(pattern="^[0-9a-f]{40}$")] | None = None
     format: Layout = "beir"
-    corpus: Part = Part()
-    queries: Part = Part()
-    qrels: Part = Part()
-    pairs: Part = Part()
+    corpus: Part = Field(Part(), validate_default=True)
+    queries: Part = Field(Part(), validate_default=True)
+    qrels: Part = Field(Part(), validate_default=True)
+    pairs: Part = Field(Part(), validate_default=True)
     documents: Text = "**/*"
     render: Render = Render()
 
@@ -120,7 +123,7 @@ class Dataset(SpecRecord):
         parts = PurePosixPath(path).parts
         if PurePosixPath(path).is_absolute() or ".." in parts or "\\" in path or path.startswith("~"):
             raise ValueError(f"'{path}' leads out of the task file's folder; write ./folder")
-        if not path.startswith(".") and len(parts) != 2:
+        if not path.startswith(".") and not HUB_NAME.fullmatch(path):
             raise ValueError(f"'{path}' is neither a Hub data set (org/name) nor a folder here (./name)")
         return path
 
@@ -134,36 +137,37 @@ class Dataset(SpecRecord):
     @model_validator(mode="after")
     def _is_pinned(self) -> "Dataset":
         if self.is_local and self.revision:
-            raise ValueError("a folder here has no revision; its files are hashed instead")
+            raise WrongPart("a folder here has no revision; its files are hashed instead", "revision")
         if not self.is_local and not self.revision:
-            raise ValueError(f"{self.path} needs a revision: the 40-hex commit of its page's history")
+            raise WrongPart(f"{self.path} needs a revision: the 40-hex commit of its page's history", "path")
         if not self.is_local and self.format == "folder":
-            raise ValueError("format folder reads a folder here; write path: ./name")
+            raise WrongPart("folder reads a folder here; write path: ./name", "format")
         return self
 
-    @model_validator(mode="before")
+    @field_validator("corpus", "queries", "qrels", "pairs", mode="before")
     @classmethod
-    def _complete(cls, data: Any) -> Any:
-        layout = LAYOUTS.get(data.get("format", "beir")) if isinstance(data, dict) else None
+    def _of_layout(cls, given: Any, info: ValidationInfo) -> Any:
+        """Fill in what a part does not say; refuse a part that the layout does not have."""
+        layout, name = LAYOUTS.get(info.data.get("format", "")), str(info.field_name)
         if layout is None:
-            return data
-        for name in ("corpus", "queries", "qrels", "pairs"):
-            if name in data and name not in layout:
-                raise ValueError(
-                    f"layout {data.get('format', 'beir')} has no part '{name}'; it has {', '.join(layout)}"
-                )
-        return {**data, **{name: _filled(data.get(name, {}), default) for name, default in layout.items()}}
+            return given
+        if name in layout:
+            return _filled({} if given == Part() else given, layout[name])
+        if given != Part():
+            raise ValueError(f"layout {info.data['format']} has no part '{name}'; it has {', '.join(layout)}")
+        return given
 
 
 def _filled(given: Any, default: dict[str, Any]) -> Any:
-    """Fill in what a part does not say; a column that the layout does not have is refused."""
+    """Fill in what a part does not say; refuse a column that the layout does not have."""
     if not isinstance(given, dict):
         return given
     columns = given.get("columns", {})
     if isinstance(columns, dict):
         unknown = sorted(set(columns) - set(default["columns"]))
         if unknown:
-            raise ValueError(f"there is no column '{unknown[0]}'; known: {', '.join(default['columns'])}")
+            message = f"there is no column '{unknown[0]}'; known: {', '.join(default['columns'])}"
+            raise WrongPart(message, "columns", unknown[0])
         given = {**given, "columns": {**default["columns"], **columns}}
     named = any(given.get(place) for place in PLACES)
     return given if named else {**{p: default[p] for p in PLACES if p in default}, **given}

@@ -1,5 +1,6 @@
 """Tasks as text for a terminal: a table of many, a card of one."""
 
+import shlex
 from collections.abc import Sequence
 
 from jina_vdr.catalog import Selection
@@ -13,7 +14,8 @@ def task_table(selections: Sequence[Selection]) -> str:
     rows = [_row(selection) for selection in selections]
     header = ["task", "type", "subsets", "languages", "queries", "pages", "formats"]
     subsets = sum(len(selection.subsets) for selection in selections)
-    return f"{text_table(header, rows, right=(2, 3, 4, 5))}\n\n{len(rows)} tasks, {subsets} subsets"
+    sums = f"{counted(len(rows), 'task')}, {counted(subsets, 'subset')}"
+    return f"{text_table(header, rows, right=(2, 3, 4, 5))}\n\n{sums}"
 
 
 def task_card(task: Task, asked_as: str) -> str:
@@ -36,8 +38,14 @@ def task_card(task: Task, asked_as: str) -> str:
     lines = [f"{name + ':':<9}{value}" for name, value in facts.items() if value]
     rows = [[s, " ".join(task.languages(s)), *_counts(task.expected.get(s))] for s in task.subsets]
     table = text_table(["subset", "languages", "queries", "pages", "pairs"], rows, right=(2, 3, 4))
-    run = f"run:     jina-vdr eval --model bm25 --task {asked_as}"
-    return "\n".join([f"{task.name}: {task.description}", *lines, "", table, "", run])
+    run = f"run:     jina-vdr eval --model bm25 --task {shlex.quote(asked_as)}"
+    title = ": ".join(filter(None, [task.name, task.description]))
+    return "\n".join([title, *lines, "", table, "", run])
+
+
+def counted(count: int, what: str) -> str:
+    """Return the number with its noun: `1 task`, `2 tasks`."""
+    return f"{count:,} {what}" + ("s" if count != 1 else "")
 
 
 def _row(selection: Selection) -> list[str]:

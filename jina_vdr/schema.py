@@ -3,19 +3,39 @@
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Strict, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from jina_vdr.errors import near
-from jina_vdr.specfile import InvalidSpec, Problem, Spec, has
+from jina_vdr.specfile import InvalidSpec, Problem, Spec, has, shortened
 
 Text = Annotated[str, Strict()]
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 
+MAPPING, OTHER = Tag("{}"), Tag("[]")
+MAPPING_OR_OTHER = Discriminator(lambda value: "{}" if isinstance(value, dict | BaseModel) else "[]")
+"""For `Annotated[A, MAPPING] | Annotated[B, OTHER]`: complain of the side that the file has, not of both."""
+
 Record = TypeVar("Record", bound="SpecRecord")
 
 SEEMS_A_NUMBER = "YAML read it as {kind}: put it in quotes"
+WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+
+
+class WrongPart(ValueError):
+    """What is wrong further inside a value: `steps` lead there from the value that was validated."""
+
+    def __init__(self, message: str, *steps: str) -> None:
+        super().__init__(message)
+        self.steps = steps
 
 
 class SpecRecord(BaseModel):
@@ -34,7 +54,10 @@ def validated(record: type[Record], spec: Spec) -> Record:
 
 
 def json_schema(record: type[SpecRecord]) -> dict[str, Any]:
-    """Return the JSON Schema of a file: `include` is allowed, and may bring what is otherwise required."""
+    """Return the JSON Schema of a file: `include` is allowed, and may bring what is otherwise required.
+
+    Mappings merge, so an include may also bring what is required inside one; lists are replaced as they are.
+    """
     schema = record.model_json_schema(by_alias=True)
     schema["properties"] = {
         "include": {
@@ -43,13 +66,18 @@ def json_schema(record: type[SpecRecord]) -> dict[str, Any]:
         },
         **schema["properties"],
     }
-    required = schema.pop("required", [])
-    schema["anyOf"] = [{"required": ["include"]}, {"required": required}]
+    whole: dict[str, Any] = {"required": schema.pop("required", [])}
+    for name, field in schema["properties"].items():
+        part = schema.get("$defs", {}).get(field.get("$ref", "").removeprefix("#/$defs/"), {})
+        if "required" in part:
+            whole.setdefault("properties", {})[name] = {"required": part.pop("required")}
+    schema["anyOf"] = [{"required": ["include"]}, whole]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _problem(record: type[SpecRecord], spec: Spec, detail: ErrorDetails) -> Problem:
-    location, kind = _in_file(detail["loc"], spec.data), detail["type"]
+    steps = getattr(detail.get("ctx", {}).get("error"), "steps", ())
+    location, kind = _in_file((*detail["loc"], *steps), spec.data), detail["type"]
     name = ".".join(map(str, location))
     where = spec.where(location)
     if kind == "extra_forbidden":
@@ -74,40 +102,42 @@ def _in_file(location: tuple[int | str, ...], data: Any) -> tuple[int | str, ...
 
 
 def _reason(detail: ErrorDetails) -> str:
-    message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] in {"string_type", "literal_error", "enum"}:
-        value = detail["input"]
-        shown = f"'{value}'" if isinstance(value, str) else repr(value)
-        wanted = (
-            "text"
-            if detail["type"] == "string_type"
-            else f"one of {detail.get('ctx', {}).get('expected', '')}"
-        )
-        return f"{shown} is not {wanted}"
-    return message[:1].lower() + message[1:]
+    value, kind = detail["input"], detail["type"]
+    if kind in WANTED or kind == "literal_error":
+        wanted = WANTED.get(kind) or f"one of {detail['ctx']['expected']}"
+        return f"it is empty; write {wanted}" if value is None else f"{_shown(value)} is not {wanted}"
+    if kind == "too_short":
+        return "it must not be empty"
+    if kind == "value_error":
+        return str(detail["ctx"]["error"])
+    return detail["msg"][:1].lower() + detail["msg"][1:]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}'" if isinstance(value, str) else shortened(repr(value))
 
 
 def _quote_hint(detail: ErrorDetails) -> str:
     value = detail["input"]
     if detail["type"] == "string_type" and isinstance(value, bool | int | float):
         return SEEMS_A_NUMBER.format(kind="a yes or no" if isinstance(value, bool) else "a number")
+    if detail["type"] in {"literal_error", "int_type"} and isinstance(value, str) and value.isdecimal():
+        return "take the quotes away"
     if detail["type"] == "literal_error" and isinstance(value, str):
-        return near(
-            value,
-            detail.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ").split(", "),
-        )
+        return near(value, detail["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", "))
     return ""
 
 
 def _near_key(record: type[SpecRecord], location: tuple[int | str, ...]) -> str:
-    """Look for the key meant: beside it first, then one level deeper."""
+    """Look for the key meant, beside it and one level deeper: the nearest of all."""
     part: Any = record
     for step in location[:-1]:
         part = _part(part, step)
     fields = _fields(part)
     deeper = {name for field in fields for name in _fields(_part(part, field))}
-    wrong = str(location[-1])
-    return near(wrong, [*fields, "include"] if part is record else fields) or near(wrong, deeper)
+    return near(str(location[-1]), [*fields, *deeper, *(["include"] if part is record else [])])
 
 
 def _fields(part: Any) -> list[str]:
@@ -116,17 +146,20 @@ def _fields(part: Any) -> list[str]:
 
 
 def _part(part: Any, step: int | str) -> Any:
-    """Return the record that stands at `step` of a record, mapping or list; None where there is none."""
-    if isinstance(part, type) and issubclass(part, BaseModel):
-        field = next((f for name, f in part.model_fields.items() if step in {name, f.alias}), None)
-        part = field.annotation if field else None
-    return _record_in(part)
+    """Return the record at `step` of the record `part`; `part` itself for a place in a list of such."""
+    if part is None:
+        return None
+    field = next((f for name, f in part.model_fields.items() if step in {name, f.alias}), None)
+    return _record_in(field.annotation) if field else part
 
 
 def _record_in(annotation: Any) -> Any:
+    """Return the record that an annotation holds, in a list, mapping or union; None where it holds none."""
     if isinstance(annotation, type) and get_origin(annotation) is None:
-        return annotation
+        return annotation if issubclass(annotation, BaseModel) else None
     inner = get_args(annotation)
-    wanted = inner if get_origin(annotation) in {Union, UnionType} else inner[-1:]
-    records = (_record_in(argument) for argument in wanted)
-    return next((r for r in records if isinstance(r, type) and issubclass(r, BaseModel)), None)
+    if get_origin(annotation) is Annotated:
+        inner = inner[:1]
+    elif get_origin(annotation) not in {Union, UnionType}:
+        inner = inner[-1:]
+    return next(filter(None, map(_record_in, inner)), None)

@@ -15,6 +15,8 @@ PLAIN_TEXT = frozenset(f"tag:yaml.org,2002:{name}" for name in ("timestamp", "va
 """Tags that a plain scalar gets from its looks alone (2024-01-01): kept as text."""
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 100
+NOT_PRINTABLE = yaml.reader.Reader.NON_PRINTABLE
 
 Location = tuple[str | int, ...]
 """The way to a value: keys and list indices from the top of the file."""
@@ -78,37 +80,64 @@ def load(path: Path) -> Spec:
     InvalidSpec for what is not strict YAML: tags, anchors, repeated keys, an include that leaves the folder
     or comes back to itself.
     """
-    return _load(path, path.parent, ())
+    return _load(path, path.parent, (), {})
 
 
-def _load(path: Path, root: Path, chain: tuple[Path, ...]) -> Spec:
+def _load(path: Path, root: Path, chain: tuple[Path, ...], known: dict[Path, Spec]) -> Spec:
+    """Load `path`, which the files of `chain` include; `known` keeps what several files include."""
     spec = _read(path)
     names = spec.data.pop("include", [])
     names = [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise _invalid("JV307", spec.where(("include",)), "include names a file or a list of files")
-    whole = Spec(path)
-    for name in names:
-        whole = _merged(whole, _load_included(name, spec, root, (*chain, path)))
+    whole, problems = Spec(path), list[Problem]()
+    for i, name in enumerate(names):
+        try:
+            included = _included(name, spec, i, root, (*chain, path))
+            file = included.resolve()
+            if file not in known:
+                known[file] = Spec(included)  # stays when loading fails: its problems are told once
+                known[file] = _load(included, root, (*chain, path), known)
+            whole = _merged(whole, known[file])
+        except InvalidSpec as error:
+            problems += error.problems
+    if problems:
+        raise InvalidSpec(problems)
     return _merged(whole, spec)
 
 
-def _load_included(name: str, spec: Spec, root: Path, chain: tuple[Path, ...]) -> Spec:
-    where = spec.where(("include",))
+def _included(name: str, spec: Spec, i: int, root: Path, chain: tuple[Path, ...]) -> Path:
+    """Return the path of the file that the `i`th include of `spec` names."""
+    where = spec.where(("include", i))
     path = spec.path.parent / name
-    absolute = PurePosixPath(name).is_absolute() or "\\" in name
-    if absolute or not path.resolve().is_relative_to(root.resolve()):
+    if PurePosixPath(name).is_absolute() or "\\" in name or leads_out(path, root):
         raise _invalid(
             "JV306", where, f"include '{name}' leads out of the folder", "include files beside this one"
+        )
+    if not is_file(path):
+        raise _invalid(
+            "JV306", where, f"there is no file '{name}' to include", f"it is looked for in {spec.path.parent}"
         )
     if path.resolve() in {other.resolve() for other in chain}:
         circle = " -> ".join(other.name for other in (*chain, path))
         raise _invalid("JV305", where, f"includes go in a circle: {circle}", "remove one of them")
-    if not path.is_file():
-        raise _invalid(
-            "JV306", where, f"there is no file '{name}' to include", f"it is looked for in {spec.path.parent}"
-        )
-    return _load(path, root, chain)
+    return path
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Say whether `path`, its links followed, leads out of `folder`."""
+    try:
+        return not path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a link to itself, a NUL: no file at all
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Say whether `path` is a file; a name that cannot name one is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _merged(base: Spec, over: Spec) -> Spec:
@@ -146,15 +175,13 @@ def _read(path: Path) -> Spec:
     text = _text(path)
     spec = Spec(path)
     try:
-        _refuse_aliases(path, text)
+        _check_events(path, text)
         node = yaml.compose(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = Position(path, mark.line + 1, mark.column + 1) if mark else Position(path, 1, 1)
-        raise _invalid("JV301", where, f"this is not YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error).splitlines()[0]
-        raise _invalid("JV301", Position(path, 1, 1), f"this is not YAML: {reason}") from None
+        reason = ", ".join(filter(None, [error.context, error.problem]))
+        raise _invalid("JV301", where, f"this is not YAML: {reason}") from None
     if not isinstance(node, yaml.MappingNode):
         raise _invalid("JV301", Position(path, 1, 1), "the file must hold `key: value` lines")
     problems: list[Problem] = []
@@ -172,21 +199,35 @@ def _text(path: Path) -> str:
             raise _invalid(
                 "JV301", start, f"the file has {len(data):,} bytes; no such file is larger than 1 MB"
             )
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise _invalid("JV301", start, f"the file cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise _invalid("JV301", start, "the file is not UTF-8 text", "save it as UTF-8") from None
+    if found := NOT_PRINTABLE.search(text):
+        at = found.start()
+        where = Position(path, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+        raise _invalid("JV301", where, f"the file holds the control character {found[0]!a}")
+    return text
 
 
-def _refuse_aliases(path: Path, text: str) -> None:
-    """Refuse anchors: a file says what stands in it, and nine lines cannot become a billion values."""
+def _check_events(path: Path, text: str) -> None:
+    """Refuse what cannot become a tree of values: anchors, and nesting that would exhaust the stack.
+
+    A file says what stands in it; nine lines cannot become a billion values.
+    """
+    anchors: list[Problem] = []
+    depth = 0
     for event in yaml.parse(text, Loader=LOADER):
-        if getattr(event, "anchor", None) is not None:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
             where = _position(path, event)
-            raise _invalid(
-                "JV304", where, "anchors and aliases are not allowed", "write the value out, or use include:"
-            )
+            raise _invalid("JV301", where, f"values are nested more than {MAX_DEPTH} deep")
+        if getattr(event, "anchor", None) is not None:
+            message, hint = "anchors and aliases are not allowed", "write the value out, or use include:"
+            anchors.append(Problem("JV304", _position(path, event), message, hint))
+    if anchors:
+        raise InvalidSpec(anchors)
 
 
 def _value(node: yaml.Node, location: Location, spec: Spec, problems: list[Problem]) -> Any:
@@ -199,9 +240,7 @@ def _value(node: yaml.Node, location: Location, spec: Spec, problems: list[Probl
         return node.value
     if isinstance(node, yaml.ScalarNode) and node.tag in SCALARS:
         return _scalar(node, spec, problems)
-    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-    message = f"the tag '{tag}' is not allowed: these files hold data, never code"
-    problems.append(Problem("JV303", _position(spec.path, node), message, "remove the tag"))
+    problems.append(_tagged(node, spec))
     return None
 
 
@@ -216,6 +255,8 @@ def _items(
                 Problem("JV304", where, "a key must be a plain word", "use include: to merge files")
             )
             continue
+        if key.tag not in SCALARS | PLAIN_TEXT:
+            problems.append(_tagged(key, spec))
         if key.value in lines:
             message = (
                 f"key '{key.value}' was already set on line {lines[key.value]}; the first value would be lost"
@@ -230,9 +271,21 @@ def _items(
 def _scalar(node: yaml.ScalarNode, spec: Spec, problems: list[Problem]) -> Any:
     try:
         return yaml.SafeLoader("").construct_object(node)
-    except (yaml.YAMLError, ValueError):
-        problems.append(Problem("JV301", _position(spec.path, node), f"'{node.value}' is no valid value"))
+    except (yaml.YAMLError, ValueError, LookupError):
+        message = f"'{shortened(node.value)}' is no valid value"
+        problems.append(Problem("JV301", _position(spec.path, node), message))
         return None
+
+
+def _tagged(node: yaml.Node, spec: Spec) -> Problem:
+    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+    message = f"the tag '{tag}' is not allowed: these files hold data, never code"
+    return Problem("JV303", _position(spec.path, node), message, "remove the tag")
+
+
+def shortened(text: str) -> str:
+    """Return `text` as far as a message needs it."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _position(path: Path, node: Any) -> Position:

@@ -3,23 +3,63 @@
 import hashlib
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
 from jina_vdr.dataset import Dataset
 from jina_vdr.errors import near
 from jina_vdr.languages import is_tag
 from jina_vdr.metrics import PAIR_METRICS, RETRIEVAL_METRICS
-from jina_vdr.schema import Flag, SpecRecord, Text, Whole, validated
+from jina_vdr.schema import (
+    MAPPING,
+    MAPPING_OR_OTHER,
+    OTHER,
+    Flag,
+    SpecRecord,
+    Text,
+    Whole,
+    WrongPart,
+    validated,
+)
 from jina_vdr.specfile import load
 from jina_vdr.vocabulary import DOCUMENT_FORMATS, DOMAINS, FILE_NAME, QUERY_FORMATS
 
 DEFAULT_SUBSET = "default"
 METRICS = (*RETRIEVAL_METRICS, *PAIR_METRICS)
 
+
+def _known(word: str, known: tuple[str, ...]) -> str:
+    if word not in known:
+        hint = near(word, known) or f"known: {', '.join(known)}"
+        raise ValueError(f"unknown value '{word}'; {hint}")
+    return word
+
+
+def _language_tag(tag: str) -> str:
+    if not is_tag(tag):
+        raise ValueError(f"'{tag}' is not a language tag like deu-Latn (ISO 639-3, ISO 15924)")
+    return tag
+
+
+def _file_name(name: str) -> str:
+    if not re.fullmatch(FILE_NAME, name):
+        raise ValueError(f"'{name}' is not made of letters, digits, '.', '_', '-', '(' and ')' alone")
+    return name
+
+
 Count = Annotated[Whole, Field(ge=0)]
+Name = Annotated[Text, AfterValidator(_file_name)]
+LanguageTag = Annotated[Text, AfterValidator(_language_tag)]
+Domain = Annotated[Text, AfterValidator(partial(_known, known=DOMAINS))]
+DocumentFormat = Annotated[Text, AfterValidator(partial(_known, known=DOCUMENT_FORMATS))]
+QueryFormat = Annotated[Text, AfterValidator(partial(_known, known=QUERY_FORMATS))]
+Metric = Annotated[Text, AfterValidator(partial(_known, known=METRICS))]
+Languages = Annotated[
+    Annotated[dict[Name, list[LanguageTag]], MAPPING] | Annotated[list[LanguageTag], OTHER], MAPPING_OR_OTHER
+]
 
 
 class Expected(SpecRecord):
@@ -41,20 +81,18 @@ class Task(SpecRecord):
     """What a task file says. Field names are those of MTEB and BEIR where they have one."""
 
     schema_: Literal[1] = Field(1, alias="schema", description="version of the file format")
-    name: Text
+    name: Name
     version: Annotated[Whole, Field(ge=1)] = Field(1, description="raise it when scores change")
     type: Literal["VisualDocumentRetrieval", "VisualSTS", "Retrieval"] = "VisualDocumentRetrieval"
     category: Text = Field("t2i", description="MTEB's code: what asks, what is found")
     dataset: Dataset
-    eval_splits: Annotated[list[Text], Field(min_length=1)] = ["test"]
-    eval_langs: dict[Text, list[Text]] | list[Text] = Field(
-        description="tags like deu-Latn: a list, or a list for each subset"
-    )
-    main_score: Text = ""
-    metrics: list[Text] = []
-    domains: list[Text] = []
-    document_formats: list[Text] = []
-    query_formats: list[Text] = []
+    eval_splits: Annotated[list[Name], Field(min_length=1)] = ["test"]
+    eval_langs: Languages = Field(description="tags like deu-Latn: a list, or a list for each subset")
+    main_score: Metric = ""
+    metrics: list[Metric] = []
+    domains: list[Domain] = []
+    document_formats: list[DocumentFormat] = []
+    query_formats: list[QueryFormat] = []
     protocol: Protocol = Protocol()
     expected: dict[Text, Expected] = {}
     description: Text = ""
@@ -99,53 +137,15 @@ class Task(SpecRecord):
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
-    @field_validator("name")
-    @classmethod
-    def _names_a_file(cls, name: str) -> str:
-        return _file_name(name)
-
-    @field_validator("eval_splits")
-    @classmethod
-    def _splits_name_files(cls, splits: list[str]) -> list[str]:
-        return [_file_name(split) for split in splits]
-
     @field_validator("eval_langs")
     @classmethod
-    def _are_tags(cls, languages: Any) -> Any:
+    def _every_subset_has_a_language(cls, languages: Any) -> Any:
         by_subset = languages if isinstance(languages, dict) else {DEFAULT_SUBSET: languages}
-        if not by_subset or not all(by_subset.values()):
-            raise ValueError("every subset needs a language tag; write [und-Zyyy] where there is none")
-        for subset, tags in by_subset.items():
-            _file_name(subset)
-            for tag in tags:
-                if not is_tag(tag):
-                    raise ValueError(f"'{tag}' is not a language tag like deu-Latn (ISO 639-3, ISO 15924)")
+        for subset, tags in by_subset.items() or [("", [])]:
+            if not tags:
+                message = "every subset needs a language tag; write [und-Zyyy] where there is none"
+                raise WrongPart(message, subset)
         return languages
-
-    @field_validator("domains")
-    @classmethod
-    def _are_domains(cls, words: list[str]) -> list[str]:
-        return _known(words, DOMAINS)
-
-    @field_validator("document_formats")
-    @classmethod
-    def _are_document_formats(cls, words: list[str]) -> list[str]:
-        return _known(words, DOCUMENT_FORMATS)
-
-    @field_validator("query_formats")
-    @classmethod
-    def _are_query_formats(cls, words: list[str]) -> list[str]:
-        return _known(words, QUERY_FORMATS)
-
-    @field_validator("main_score")
-    @classmethod
-    def _is_a_metric(cls, word: str) -> str:
-        return _known([word], METRICS)[0]
-
-    @field_validator("metrics")
-    @classmethod
-    def _are_metrics(cls, words: list[str]) -> list[str]:
-        return _known(words, METRICS)
 
     @model_validator(mode="before")
     @classmethod
@@ -154,8 +154,11 @@ class Task(SpecRecord):
         if not isinstance(data, dict):
             return data
         pairs = data.get("type") == "VisualSTS"
-        main = data.get("main_score") or ("cosine_spearman" if pairs else "ndcg_at_5")
-        metrics = data.get("metrics") or list(PAIR_METRICS if pairs else RETRIEVAL_METRICS)
+        main, metrics = data.get("main_score", ""), data.get("metrics", [])
+        if main == "":
+            main = "cosine_spearman" if pairs else "ndcg_at_5"
+        if metrics == []:
+            metrics = list(PAIR_METRICS if pairs else RETRIEVAL_METRICS)
         if isinstance(metrics, list) and main in METRICS and main not in metrics:
             metrics = [main, *metrics]
         return {**data, "main_score": main, "metrics": metrics}
@@ -164,11 +167,16 @@ class Task(SpecRecord):
     def _fits_together(self) -> "Task":
         pairs = self.type == "VisualSTS"
         if pairs != (self.dataset.format == "pairs"):
-            raise ValueError(f"type {self.type} and dataset.format {self.dataset.format} do not go together")
+            message = f"{self.type} does not go with format {self.dataset.format}"
+            raise WrongPart(message, "type" if "type" in self.model_fields_set else "dataset")
         for metric in self.metrics:
             if (metric in PAIR_METRICS) != pairs:
-                raise ValueError(f"metric {metric} does not measure type {self.type}")
-        _known(list(self.expected), self.subsets)
+                where = "main_score" if metric == self.main_score else "metrics"
+                raise WrongPart(f"{metric} does not measure type {self.type}", where)
+        for subset in self.expected:
+            if subset not in self.subsets:
+                hint = near(subset, self.subsets) or f"known: {', '.join(self.subsets)}"
+                raise WrongPart(f"there is no subset '{subset}'; {hint}", "expected", subset)
         return self
 
 
@@ -177,17 +185,3 @@ def load_task(path: Path) -> Task:
     task = validated(Task, load(path))
     task._path = path
     return task
-
-
-def _known(words: list[str], known: tuple[str, ...]) -> list[str]:
-    for word in words:
-        if word not in known:
-            hint = near(word, known) or f"known: {', '.join(known)}"
-            raise ValueError(f"unknown value '{word}'; {hint}")
-    return words
-
-
-def _file_name(name: str) -> str:
-    if not re.fullmatch(FILE_NAME, name):
-        raise ValueError(f"'{name}' is not made of letters, digits, '.', '_', '-', '(' and ')' alone")
-    return name

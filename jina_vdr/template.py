@@ -9,7 +9,7 @@ HEAD = """\
 # yaml-language-server: $schema={schema}
 # Check it with: jina-vdr tasks validate --data FILE
 schema: 1
-name: {name}
+name: {quoted}
 type: {type}
 description: What these pages are and who asks.
 """
@@ -62,7 +62,12 @@ SCHEMA = "task.schema.json"
 
 def template(name: str, layout: str) -> str:
     """Return the text of a new task file. Raises UsageError when `name` cannot name a task."""
+    import yaml
+
     if not re.fullmatch(FILE_NAME, name):
         raise UsageError("JV113", f"'{name}' cannot name a task", "use letters, digits, '.', '_' and '-'")
     kind = "VisualSTS" if layout == "pairs" else "VisualDocumentRetrieval"
-    return (HEAD + DATASETS[layout] + TAIL).format(name=name, folder=name.lower(), type=kind, schema=SCHEMA)
+    quoted = name if yaml.safe_load(name) == name else f'"{name}"'
+    return (HEAD + DATASETS[layout] + TAIL).format(
+        quoted=quoted, folder=name.lower(), type=kind, schema=SCHEMA
+    )

@@ -1,6 +1,7 @@
 """`jina-vdr benchmarks`: which tasks belong together."""
 
 import json
+import shlex
 
 import click
 
@@ -44,8 +45,9 @@ def show_benchmark(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(benchmark.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False))
         return
-    click.echo(f"{benchmark.benchmark}: {benchmark.description}\n")
-    click.echo(task_table(resolve(benchmark)))
+    selections = resolve(benchmark)
+    click.echo(": ".join(filter(None, [benchmark.benchmark, benchmark.description])) + "\n")
+    click.echo(task_table(selections))
     means = ", ".join(aggregate.name for aggregate in benchmark.aggregates)
     click.echo(f"\nreported: {means}; none while a task is missing")
-    click.echo(f"run:      jina-vdr eval --model bm25 --benchmark {name}")
+    click.echo(f"run:      jina-vdr eval --model bm25 --benchmark {shlex.quote(name)}")

@@ -17,6 +17,7 @@ from jina_vdr.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from jina_vdr.hub import Hub
     from jina_vdr.task import Task
 
 
@@ -63,14 +64,18 @@ def show_task(name: str, as_json: bool) -> None:
 @cache_option
 @offline_option
 def validate_tasks(files: tuple[Path, ...], data: bool, cache: Path, offline: bool) -> int:
-    """Check task and benchmark files, or folders of them; without any, those that come with us."""
+    """Check task and benchmark files, or folders of them; without any, those that come with us.
+
+    Every file is checked. The exit code is 3 when one is invalid, else 4 when data is missing or wrong.
+    """
     from jina_vdr.catalog import bundled_root
     from jina_vdr.errors import VDRError
 
-    codes = []
+    codes: list[int] = []
+    seen: list[Task] = []
     for path in _spec_files(files or (bundled_root(),)):
         try:
-            said = _validate(path, data, cache, offline)
+            said = _validate(path, seen, hub_of(cache, offline=offline) if data else None)
             click.echo(f"{path}: {said}")
         except VDRError as error:
             click.echo(str(error), err=True)
@@ -105,11 +110,14 @@ def print_schema(benchmark: bool) -> None:
 def new_task(name: str, layout: str, out: Path | None) -> None:
     """Write a task file to fill in; a file that is there stays as it is."""
     from jina_vdr.atomic import write_text
+    from jina_vdr.catalog import BENCHMARKS
     from jina_vdr.errors import UsageError
     from jina_vdr.template import template
 
     text = template(name, layout)
     path = out or Path(f"{name.lower()}.yaml")
+    if path.name.endswith(BENCHMARKS):
+        raise UsageError("JV113", f"{path} would be taken for a benchmark file", "choose another --out")
     if path.exists():
         raise UsageError("JV115", f"{path} is there already", "choose another --out")
     write_text(path, text)
@@ -118,34 +126,39 @@ def new_task(name: str, layout: str, out: Path | None) -> None:
 
 
 def _spec_files(paths: Sequence[Path]) -> list[Path]:
-    from jina_vdr.catalog import task_files
+    from jina_vdr.catalog import benchmark_files, task_files
     from jina_vdr.errors import UsageError
 
     files: list[Path] = []
     for path in paths:
         if not path.exists():
             raise UsageError("JV101", f"there is no file or folder {path}", "write the path of a YAML file")
-        found = [*task_files(path), *sorted(path.glob("*.benchmark.yaml"))] if path.is_dir() else [path]
+        found = [*task_files(path), *benchmark_files(path)] if path.is_dir() else [path]
         if not found:
             raise UsageError("JV101", f"{path} holds no task file", "task files end in .yaml")
         files += found
     return files
 
 
-def _validate(path: Path, data: bool, cache: Path, offline: bool) -> str:
-    """Check one file; return what to say about it."""
-    if path.name.endswith(".benchmark.yaml"):
-        from jina_vdr.benchmark import load_benchmark, resolve
+def _validate(path: Path, seen: "list[Task]", hub: "Hub | None") -> str:
+    """Check one file, and with a `hub` its data; return what to say about it."""
+    from jina_vdr.catalog import BENCHMARKS, refuse_namesakes
 
-        return f"ok, {len(resolve(load_benchmark(path)))} tasks"
+    if path.name.endswith(BENCHMARKS):
+        from jina_vdr.benchmark import load_benchmark, resolve
+        from jina_vdr.listing import counted
+
+        return f"ok, {counted(len(resolve(load_benchmark(path))), 'task')}"
     from jina_vdr.task import load_task
 
     task = load_task(path)
-    if not data:
+    refuse_namesakes([*seen, task])
+    seen.append(task)
+    if hub is None:
         return "ok"
     from jina_vdr.data.inspection import inspect
 
-    return f"ok, {inspect(task, hub_of(cache, offline=offline))}"
+    return f"ok, {inspect(task, hub)}"
 
 
 def _record(task: "Task") -> dict[str, Any]:
