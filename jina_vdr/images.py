@@ -1,6 +1,7 @@
 """Page images: decode to RGB, refuse what cannot be a page."""
 
 import io
+import struct
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ MAX_PIXELS = 178_000_000
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "PPM")
+"""What is decoded: pictures. Pillow would give other bytes to a program, PostScript to Ghostscript."""
+
 
 def decode(data: bytes, name: str) -> "Image":
     """Return the image in `data` as RGB, transparent parts on white, turned as its EXIF data says.
@@ -26,14 +30,16 @@ def decode(data: bytes, name: str) -> "Image":
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise _bomb(name)
             return _rgb(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
         raise _bomb(name) from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise DataError("JV411", f"{name} is not a readable image", f"replace it ({error})") from error
+    except UnidentifiedImageError as error:
+        raise DataError("JV411", f"{name} is no image", f"write it as one of {', '.join(FORMATS)}") from error
+    except (OSError, ValueError, SyntaxError, struct.error) as error:
+        raise DataError("JV411", f"{name} is not a readable image ({error})", "replace it") from error
 
 
 def read(path: Path) -> "Image":

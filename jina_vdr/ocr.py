@@ -25,6 +25,8 @@ SETTINGS = {"psm": 4, "oem": 1}
 for vertical text and loses up to all of them; elsewhere the two read the same words, and only where lines of
 narrow columns do not stand level is 3 ahead. Engine: LSTM, the only one that Debian's packs hold."""
 
+INSTALL = "run: apt install tesseract-ocr"
+
 BATCH = 32
 """Pages read between two writes: what a killed run can lose at most."""
 
@@ -55,7 +57,10 @@ def read_images(pages: Sequence[Page], languages: Sequence[str], store: Store) -
 
 def tesseract_version() -> str:
     """Return the version of the installed program; raise UsageError where there is none."""
-    return _run(["--version"]).stdout.decode().split()[1]
+    words = _run(["--version"]).stdout.decode(errors="replace").split()
+    if len(words) < 2:
+        raise UsageError("JV104", "the program tesseract does not say its version", INSTALL)
+    return words[1]
 
 
 def _packs(languages: Sequence[str]) -> list[str]:
@@ -107,7 +112,5 @@ def _run(arguments: Sequence[str], data: bytes = b"") -> "subprocess.CompletedPr
     }  # pages run in parallel; more threads slow each other down
     try:
         return subprocess.run(["tesseract", *arguments], input=data, capture_output=True, env=one_thread)
-    except FileNotFoundError:
-        raise UsageError(
-            "JV104", "the program tesseract is not installed", "run: apt install tesseract-ocr"
-        ) from None
+    except (FileNotFoundError, PermissionError):
+        raise UsageError("JV104", "the program tesseract is not installed", INSTALL) from None

@@ -178,3 +178,46 @@ def marked(text: str, caret: str = "‸") -> tuple[str, list[tuple[int, int]]]:
         places.append((before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1))
         text = before + after
     return text, places
+
+
+def pdf_bytes(pages: int = 3, text: str = "Seite {} Wasser Pumpe", **save: Any) -> bytes:
+    """Return a PDF with a line of text a page."""
+    import pymupdf
+
+    document = pymupdf.open()
+    for number in range(pages):
+        document.new_page().insert_text((40, 60), text.format(number + 1))
+    data: bytes = document.tobytes(**save)
+    return data
+
+
+def raw_pdf(box: str = "0 0 300 300", content: bytes = b"", about: str = "") -> bytes:
+    """Return a PDF of one page written by hand: its MediaBox, its content, what is said about the content."""
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        f"<</Type/Page/Parent 2 0 R/MediaBox[{box}]/Contents 4 0 R>>".encode(),
+        f"<</Length {len(content)}{about}>>stream\n".encode() + content + b"\nendstream",
+    ]
+    out, places = b"%PDF-1.4\n", []
+    for number, thing in enumerate(objects, start=1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, thing)
+    rows = b"".join(b"%010d 00000 n \n" % place for place in places)
+    end = b"trailer<</Size 5/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(out)
+    return out + b"xref\n0 5\n0000000000 65535 f \n" + rows + end
+
+
+def documents(root: Path, files: Mapping[str, str | bytes | None] = {}, **fields: Any) -> Path:
+    """Write a folder of one PDF with one question; `files` replace or add some, None takes one away."""
+    said = {
+        "manual.pdf": pdf_bytes(),
+        "queries.csv": "query-id,query,language\n1,Wasser auf Seite 2,de\n",
+        "qrels.tsv": "query-id\tcorpus-id\tscore\n1\tmanual_p2\t1\n",
+    }
+    (root / "data").mkdir(parents=True, exist_ok=True)
+    for name, content in {**said, **files}.items():
+        if content is not None:
+            data = content.encode() if isinstance(content, str) else content
+            (root / "data" / name).write_bytes(data)
+    return task_file(root, {"format": "folder"}, **fields)

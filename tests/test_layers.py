@@ -11,7 +11,6 @@ LIBRARY = ROOT / "jina_vdr"
 TOOLS = {"jina_vdr_synth": ROOT / "synth" / "jina_vdr_synth"}
 
 FLOORS = [
-    "",
     "__main__",
     "cli",
     "plan listing",
@@ -27,8 +26,7 @@ FLOORS = [
     "records progress atomic vocabulary provenance",
     "errors",
     "__init__",
-    "",
-][1:-1]
+]
 """From the top of the house to the ground. A package is one room: only inside it may neighbours meet."""
 
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names.split()}

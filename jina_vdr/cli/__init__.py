@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -14,9 +13,10 @@ from jina_vdr.cli.benchmarks import benchmarks
 from jina_vdr.cli.evaluate import evaluate
 from jina_vdr.cli.results import results
 from jina_vdr.cli.tasks import tasks
-from jina_vdr.errors import VDRError
+from jina_vdr.errors import VDRError, one_line
 
-INTERRUPTED = 130
+INTERRUPTED, READER_GONE = 130, 141
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Commands(click.Group):
@@ -55,24 +55,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except VDRError as error:
         return _complain(str(error), error.exit_code)
     except click.ClickException as error:
-        return _complain(f"error[JV100] {error.format_message()}", 2)
+        return _complain(_usage(error), 2)
     except (click.Abort, KeyboardInterrupt):
         return _complain(
             "interrupted; what was finished is kept: the same command goes on from there", INTERRUPTED
         )
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - the reader has gone
-        return 0
+    except SystemExit:
+        return READER_GONE  # click ends so when it writes into a broken pipe
     except MemoryError:
         return _complain("error[JV501] memory ran out; try a smaller --batch-size", 5)
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOTDIR}:
+        if error.filename is None and error.errno not in FULL:
             raise
         return _complain(_disk(error), 5)
 
 
+def _usage(error: click.ClickException) -> str:
+    """Say click's complaint on one line, and where the help is."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    said = " ".join(error.format_message().split()).removesuffix(".")
+    return one_line(f"error[JV100] {said}; see {context.command_path if context else 'jina-vdr'} --help")
+
+
 def _disk(error: OSError) -> str:
-    return f"error[JV502] {error.filename or 'the disk'}: {error.strerror}; nothing half-written was left"
+    what = f"{error.filename or 'the disk'}: {error.strerror}"
+    hint = "make room" if error.errno in FULL else "choose another place"
+    return one_line(f"error[JV502] {what}; {hint}; nothing half-written was left")
 
 
 def _complain(message: str, code: int) -> int:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Outcomes = Sequence[Evaluation | Failed]
 
 
-@click.command("eval")
+@click.command("eval", short_help="Evaluate a model on tasks.")
 @option("--model", required=True, help="bm25, tesseract, fake, precomputed:DIR or st:NAME[@REVISION].")
 @option("--benchmark", help="Evaluate the tasks of this benchmark.")
 @option("--task", multiple=True, help="Evaluate this task: a name, or the path of a task file. Repeatable.")
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 @option("--device", help="cpu, cuda, cuda:1, mps.")
 @option("--batch-size", type=click.IntRange(min=1), help="Items a forward pass; halved when memory runs out.")
 @offline_option
-@click.option("--force", is_flag=True, help="Compute again what is done.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@option("--force", is_flag=True, help="Compute again what is done.")
+@option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @json_option
 @click.option(
     "--config",
@@ -142,7 +142,16 @@ def _say_where(done: "Sequence[Evaluation]", asked: int) -> None:
     if len(done) < asked:
         click.echo(f"{len(done)} done, {asked - len(done)} failed", err=True)
     if done:
-        click.echo(f"next:   jina-vdr results list · jina-vdr results show {done[0].path}", err=True)
+        click.echo(f"next:   {_program()} results show {done[0].path}", err=True)
+
+
+def _program() -> str:
+    """Return what to type: the path of this command where `jina-vdr` alone would not be found."""
+    import shutil
+    import sys
+
+    typed = Path(sys.argv[0])
+    return str(typed) if typed.name == "jina-vdr" and not shutil.which("jina-vdr") else "jina-vdr"
 
 
 def _exit_code(outcomes: "Outcomes") -> int:

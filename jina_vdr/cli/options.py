@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def option(flag: str, **settings: Any) -> Callable[[Command], Command]:
+def option(flag: str, *name: str, **settings: Any) -> Callable[[Command], Command]:
     """Return a click option that the variable JINA_VDR_<FLAG> sets too."""
-    return click.option(flag, envvar="JINA_VDR_" + flag.strip("-").replace("-", "_").upper(), **settings)
+    variable = "JINA_VDR_" + flag.removeprefix("--").replace("-", "_").upper()
+    return click.option(flag, *name, envvar=variable, **settings)
 
 
 def results_option(command: Command) -> Command:
@@ -35,6 +36,7 @@ def cache_option(command: Command) -> Command:
         "--cache",
         type=click.Path(path_type=Path),
         default=default_cache,
+        show_default="~/.cache/jina-vdr",
         help="Folder of vectors and OCR text.",
     )(command)
 
@@ -57,7 +59,7 @@ def hub_of(cache: Path, *, offline: bool) -> "Hub":
 
 def json_option(command: Command) -> Command:
     """Add --json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
+    return option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
 
 
 def filter_options(command: Command) -> Command:
@@ -71,7 +73,7 @@ def filter_options(command: Command) -> Command:
             ("--type", "Tasks of this type (VisualDocumentRetrieval, VisualSTS, ...)."),
         ]
     ):
-        command = click.option(flag, multiple=True, metavar="X", help=text)(command)
+        command = option(flag, multiple=True, metavar="X", help=text)(command)
     return command
 
 
@@ -96,15 +98,39 @@ def default_cache() -> Path:
 
 
 def read_config(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
-    """Make the settings in a YAML file the defaults of the command: flags and variables win over them."""
+    """Make the settings in a YAML file the defaults of the command: flags and variables win over them.
+
+    A setting is called like its flag. Raises InvalidFile for one that is not there or cannot have its value.
+    """
     if path is None:
         return
-    from jina_vdr.errors import InvalidFile, near
-    from jina_vdr.specfile import load
+    from jina_vdr.errors import near
+    from jina_vdr.specfile import InvalidSpec, Problem, load
 
-    settings = load(path).data
-    known = {option.name: option for option in ctx.command.params if option.name != "config"}
-    for key in settings:
-        if key.replace("-", "_") not in known:
-            raise InvalidFile("JV352", f"{path}: there is no setting '{key}'", near(key, map(str, known)))
-    ctx.default_map = {key.replace("-", "_"): value for key, value in settings.items()}
+    spec = load(path)
+    options = [option for option in ctx.command.params if option.name != "config"]
+    known = {option.opts[-1].removeprefix("--"): option for option in options}
+    ctx.default_map = settings = {}
+    problems = []
+    for name, value in spec.data.items():
+        where, option = spec.where((name,)), known.get(name.replace("_", "-"))
+        if option is None:
+            problems.append(Problem("JV311", where, f"there is no setting '{name}'", near(name, known)))
+        elif value is not None:
+            try:
+                settings[option.name] = said = _as_typed(option, value)
+                option.type_cast_value(ctx, said)
+            except (click.BadParameter, TypeError) as error:
+                reason = error.message if isinstance(error, click.BadParameter) else str(error)
+                problems.append(Problem("JV313", where, f"{name}: {reason.removesuffix('.')}"))
+    if problems:
+        raise InvalidSpec(problems)
+
+
+def _as_typed(option: click.Parameter, value: Any) -> str | list[str]:
+    """Return a value as it would be typed, a list for an option that may stand several times."""
+    values = value if isinstance(value, list) and option.multiple else [value]
+    if any(isinstance(item, list | dict | None) for item in values):
+        raise TypeError(f"it takes {'a word or a list of words' if option.multiple else 'one word'}")
+    typed = [str(item) for item in values]
+    return typed if option.multiple else typed[0]

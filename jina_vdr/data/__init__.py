@@ -32,7 +32,7 @@ def load_data(task: Task, subset: str, split: str, hub: Hub) -> Collection | Pai
 
 
 def data_revision(task: Task, hub: Hub) -> str:
-    """Return what pins the task's data: its commit on the Hub, or a sha256 over its local files."""
+    """Return what pins the data: its commit on the Hub, or a sha256 over local files and what reads them."""
     if not task.dataset.is_local:
         return task.dataset.revision or ""
     source = open_source(task, hub)
@@ -42,7 +42,16 @@ def data_revision(task: Task, hub: Hub) -> str:
         for split in task.eval_splits
         for name in _names(task, source, subset, split)
     }
-    return "sha256:" + fingerprint(source, sorted(names))
+    return "sha256:" + fingerprint(source, sorted(names), _reader(names))
+
+
+def _reader(names: set[str]) -> str:
+    """Name the version of what renders PDFs, where there are any: pages come out differently from another."""
+    if not any(name.lower().endswith(".pdf") for name in names):
+        return ""
+    from jina_vdr.data.pdf import VERSION
+
+    return VERSION
 
 
 def _names(task: Task, source: Source, subset: str, split: str) -> list[str]:

@@ -7,12 +7,15 @@ from typing import Any
 from jina_vdr.data.checks import Parts, refuse
 from jina_vdr.data.pages import table_pages
 from jina_vdr.data.source import Source
-from jina_vdr.data.tables import read_rows
+from jina_vdr.data.tables import as_ids, as_texts, read_rows
 from jina_vdr.dataset import Part
 from jina_vdr.errors import UsageError
 from jina_vdr.languages import find_language, is_tag
 from jina_vdr.records import Qrels, Query
 from jina_vdr.task import Task
+
+MAX_RELEVANCE = 1000
+"""Relevance comes in a few grades; trec_eval counts them in a table as long as the largest."""
 
 
 def load_tables(task: Task, source: Source, subset: str, split: str) -> Parts:
@@ -33,27 +36,32 @@ def read_queries(paths: Sequence[Path], part: Part, subset: str, languages: Sequ
     column equals a value: one config may hold the queries of all languages.
     """
     wanted = {column: value.replace("{subset}", subset) for column, value in part.where.items()}
-    columns = {**part.columns, **{f"where:{column}": column for column in wanted}}
-    rows = read_rows(paths, columns, ["id", "text", *(f"where:{column}" for column in wanted)])
+    columns = {**part.columns, **{f"where.{column}": column for column in wanted}}
+    rows = read_rows(paths, columns, ["id", "text", *(f"where.{column}" for column in wanted)])
+    rows["id"] = as_ids(paths, columns["id"], rows["id"])
+    rows["text"] = as_texts(paths, columns["text"], rows["text"])
     default = languages[0] if len(languages) == 1 else "und"
     return [
         Query(
-            id=str(row["id"]),
+            id=row["id"],
             text=row["text"] or "",
             language=tag(row.get("language"), default),
             kind=str(row.get("kind") or ""),
             cluster=str(row.get("cluster") or ""),
         )
         for row in as_records(rows)
-        if all(str(row[f"where:{column}"]) == value for column, value in wanted.items())
+        if all(str(row[f"where.{column}"]) == value for column, value in wanted.items())
     ]
 
 
 def read_qrels(paths: Sequence[Path], columns: Mapping[str, str]) -> Qrels:
     """Read qrels; a pair judged twice with different relevance is an error."""
     qrels: Qrels = {}
-    for row in as_records(read_rows(paths, columns, ["query-id", "corpus-id", "score"])):
-        query, page = str(row["query-id"]), str(row["corpus-id"])
+    rows = read_rows(paths, columns, ["query-id", "corpus-id", "score"])
+    for ours in ("query-id", "corpus-id"):
+        rows[ours] = as_ids(paths, columns[ours], rows[ours])
+    for row in as_records(rows):
+        query, page = row["query-id"], row["corpus-id"]
         relevance = _relevance(row["score"], query, paths[0])
         if qrels.setdefault(query, {}).setdefault(page, relevance) != relevance:
             raise refuse(
@@ -82,6 +90,7 @@ def _relevance(value: Any, query: str, path: Path) -> int:
         number = float(value)
     except (TypeError, ValueError):
         number = float("nan")
-    if not number.is_integer():
-        raise refuse("JV433", f"{path}: the relevance of query '{query}' is '{value}', not a whole number")
+    if not number.is_integer() or abs(number) > MAX_RELEVANCE:
+        reason = f"is '{value}', not a whole number up to {MAX_RELEVANCE:,}"
+        raise refuse("JV433", f"{path}: the relevance of query '{query}' {reason}")
     return int(number)

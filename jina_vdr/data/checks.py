@@ -82,14 +82,20 @@ def _check_qrels(name: str, parts: Parts) -> None:
                 raise refuse(
                     "JV436",
                     f"{name}: qrels name the query '{query}', which is not there",
-                    near(query, queries),
+                    near(query, queries) or "write the ids as in the queries",
                 )
             continue
         for page in judged:
             if page not in pages:
                 raise refuse(
-                    "JV437", f"{name}: qrels name the page '{page}', which is not there", near(page, pages)
+                    "JV437",
+                    f"{name}: qrels name the page '{page}', which is not there",
+                    near(page, pages) or _example(parts.corpus),
                 )
+
+
+def _example(corpus: Sequence[Page]) -> str:
+    return f"a page's id is like '{corpus[0].id}'" if corpus else "there is no page at all"
 
 
 def _expected(task: Task, subset: str, **counts: int) -> None:

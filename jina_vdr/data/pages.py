@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from jina_vdr import images
-from jina_vdr.data.tables import ParquetColumn, check_columns, parquet_names, read_rows
+from jina_vdr.data.tables import (
+    ParquetColumn,
+    as_ids,
+    as_texts,
+    check_columns,
+    parquet_names,
+    read_rows,
+)
 from jina_vdr.errors import DataError
 from jina_vdr.records import Page
 
@@ -18,9 +25,9 @@ def table_pages(paths: Sequence[Path], columns: Mapping[str, str]) -> Iterator[P
     A row needs an image, a text, or both; images are hashed here and decoded later, one row group at a time.
     """
     rows = _light_columns(paths, columns)
-    ids = [str(value) for value in rows["id"]]
-    texts = rows.get("text", [None] * len(ids))
-    if not _has_images(paths, columns):
+    ids = as_ids(paths, columns["id"], rows["id"])
+    texts = as_texts(paths, columns["text"], rows.get("text", [None] * len(ids)))
+    if not _has_images(paths, columns, has_text="text" in rows):
         yield from (text_page(page, text) for page, text in zip(ids, texts, strict=True))
         return
     cells = ParquetColumn(paths, columns["image"])
@@ -73,7 +80,7 @@ def image_bytes(cell: Any, page: str) -> bytes | None:
 
 def _light_columns(paths: Sequence[Path], columns: Mapping[str, str]) -> dict[str, list[Any]]:
     if any(path.suffix != ".parquet" for path in paths):
-        return read_rows(paths, {ours: columns[ours] for ours in ("id", "text")}, ["id"])
+        return read_rows(paths, {ours: columns[ours] for ours in ("id", "text")}, ["id", "text"])
     rows: dict[str, list[Any]] = {}
     for path in paths:
         check_columns(path, parquet_names(path), columns, ["id"])
@@ -83,8 +90,15 @@ def _light_columns(paths: Sequence[Path], columns: Mapping[str, str]) -> dict[st
     return rows
 
 
-def _has_images(paths: Sequence[Path], columns: Mapping[str, str]) -> bool:
-    return all(path.suffix == ".parquet" and columns["image"] in parquet_names(path) for path in paths)
+def _has_images(paths: Sequence[Path], columns: Mapping[str, str], *, has_text: bool) -> bool:
+    """Say whether the rows have images. Raises DataError where only some files do, or none and no text."""
+    if any(path.suffix != ".parquet" for path in paths):
+        return False
+    found = any(columns["image"] in parquet_names(path) for path in paths)
+    if found or not has_text:
+        for path in paths:
+            check_columns(path, parquet_names(path), columns, ["image"])
+    return found
 
 
 def _decode_row(cells: ParquetColumn, row: int, page: str) -> Any:

@@ -1,11 +1,13 @@
 """Two rendered sentences and a human score a row: the `pairs` layout of visual STS."""
 
+from typing import Any
+
 import numpy as np
 
 from jina_vdr.data.checks import refuse
 from jina_vdr.data.pages import row_page
 from jina_vdr.data.source import Source
-from jina_vdr.data.tables import ParquetColumn, check_columns, parquet_names
+from jina_vdr.data.tables import ParquetColumn, as_texts, check_columns, parquet_names
 from jina_vdr.records import Page, Pairs
 from jina_vdr.task import Task
 
@@ -21,15 +23,19 @@ def load_pairs(task: Task, source: Source, subset: str, split: str) -> Pairs:
         cells = ParquetColumn(paths, columns[name])
         text = columns[f"{name}_text"]
         has_text = all(text in parquet_names(path) for path in paths)
-        texts = list(ParquetColumn(paths, text)) if has_text else None
+        texts = as_texts(paths, text, list(ParquetColumn(paths, text))) if has_text else None
         return [
             row_page(f"{name}-{row}", cells, row, cell, texts[row] if texts else None)
             for row, cell in enumerate(cells)
         ]
 
-    scores = np.array(list(ParquetColumn(paths, columns["score"])), np.float64)
+    scores = [_score(value) for value in ParquetColumn(paths, columns["score"])]
     if not np.isfinite(scores).all():
-        raise refuse(
-            "JV433", f"{task.name} ({subset}): pair {int(np.argmin(np.isfinite(scores)))} has no score"
-        )
-    return Pairs(task.name, subset, task.languages(subset), side("first"), side("second"), scores)
+        pair = int(np.argmin(np.isfinite(scores)))
+        raise refuse("JV433", f"{task.name} ({subset}): pair {pair} has no score that is a number")
+    first, second = side("first"), side("second")
+    return Pairs(task.name, subset, task.languages(subset), first, second, np.array(scores, np.float64))
+
+
+def _score(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else float("nan")

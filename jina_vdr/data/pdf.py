@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 OPEN_FILES = 4
 POINTS_PER_INCH = 72
 
+VERSION = f"MuPDF {pymupdf.mupdf_version}"
+
+UNREADABLE = (RuntimeError, ValueError, IndexError, pymupdf.mupdf.FzErrorBase)
+"""What PyMuPDF raises: its own errors, and MuPDF's."""
+
+LOST = (
+    "cannot load content stream",
+    "cannot load object",
+    "content stream is not a stream",
+    "non-page object in page tree",
+    "premature end of data",
+    "read error; treating as end of file",
+)
+"""What MuPDF only notes in passing when a part of a page is lost; the page would be blank, or half of it."""
+
 _lock = threading.Lock()  # MuPDF is not thread-safe
 _open: OrderedDict[Path, Any] = OrderedDict()
 
@@ -32,7 +47,7 @@ def pdf_pages(path: Path, stem: str, dpi: int, max_side: int) -> Iterator[Page]:
     """
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     for number in range(_page_count(path)):
-        made_of = f"pdf:{digest}:{number}:{dpi}:{max_side}:{pymupdf.mupdf_version}"
+        made_of = f"pdf:{digest}:{number}:{dpi}:{max_side}:{VERSION}"
         yield Page(
             f"{stem}_p{number + 1}",
             hashlib.sha256(made_of.encode()).hexdigest(),
@@ -42,7 +57,7 @@ def pdf_pages(path: Path, stem: str, dpi: int, max_side: int) -> Iterator[Page]:
 
 
 def _page_count(path: Path) -> int:
-    with _lock:
+    with _lock, _opening(path):
         document = _document(path)
         if not document.is_pdf:  # MuPDF goes by the content: it opens an HTML error page as well
             raise DataError("JV415", f"{path} is not a readable PDF", "fetch the file again")
@@ -62,6 +77,8 @@ def _render(path: Path, number: int, dpi: int, max_side: int) -> "Image":
         page = _document(path)[number]
         scale = min(dpi / POINTS_PER_INCH, max_side / max(page.rect.width, page.rect.height))
         pixels = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)
+        if not pixels.width * pixels.height:
+            raise ValueError("it has no area")
         return Image.frombytes("RGB", (pixels.width, pixels.height), pixels.samples)
 
 
@@ -72,11 +89,25 @@ def _text(path: Path, number: int) -> str | None:
 
 
 @contextmanager
-def _reading(path: Path, number: int) -> Iterator[None]:
+def _opening(path: Path) -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, ValueError) as error:
-        raise DataError("JV415", f"{path} page {number + 1} cannot be read", str(error)) from error
+    except UNREADABLE as error:
+        raise DataError("JV415", f"{path} is not a readable PDF", "fetch the file again") from error
+
+
+@contextmanager
+def _reading(path: Path, number: int) -> Iterator[None]:
+    """Raise DataError for a page that cannot be read, or not as a whole; the caller holds the lock."""
+    pymupdf.TOOLS.reset_mupdf_warnings()
+    try:
+        yield
+        lost = [line for line in pymupdf.TOOLS.mupdf_warnings().splitlines() if line.startswith(LOST)]
+        if lost:
+            raise ValueError(lost[0])
+    except UNREADABLE as error:
+        hint = "fetch the file again, or save it anew"
+        raise DataError("JV415", f"{path} page {number + 1} cannot be read ({error})", hint) from error
 
 
 def _document(path: Path) -> Any:
@@ -85,11 +116,7 @@ def _document(path: Path) -> Any:
         _open.move_to_end(path)
         return _open[path]
     pymupdf.TOOLS.mupdf_display_errors(False)
-    try:
-        document = pymupdf.open(path, filetype="pdf")
-    except (RuntimeError, ValueError) as error:
-        raise DataError("JV415", f"{path} is not a readable PDF", str(error)) from error
-    _open[path] = document
+    _open[path] = document = pymupdf.open(path, filetype="pdf")
     while len(_open) > OPEN_FILES:
         _open.popitem(last=False)[1].close()
     return document

@@ -1,11 +1,13 @@
 """One row a query-page pair: the `qa` layout, in which pages repeat and some rows have no query."""
 
 import hashlib
+from collections.abc import Sequence
+from pathlib import Path
 
 from jina_vdr.data.checks import Parts, refuse
 from jina_vdr.data.pages import row_page
 from jina_vdr.data.source import Source
-from jina_vdr.data.tables import ParquetColumn, check_columns, parquet_names
+from jina_vdr.data.tables import ParquetColumn, as_ids, as_texts, check_columns, parquet_names
 from jina_vdr.records import Page, Qrels, Query
 from jina_vdr.task import Task
 
@@ -21,15 +23,19 @@ def load_qa(task: Task, source: Source, subset: str, split: str) -> Parts:
     for path in paths:
         check_columns(path, parquet_names(path), part.columns, ["query", "image", "page"])
     has_text = all(part.columns["text"] in parquet_names(path) for path in paths)
-    names = [str(name) for name in ParquetColumn(paths, part.columns["page"])]
-    texts = list(ParquetColumn(paths, part.columns["text"])) if has_text else [None] * len(names)
+    names = as_ids(paths, part.columns["page"], list(ParquetColumn(paths, part.columns["page"])))
+    texts = _texts(paths, part.columns["text"]) if has_text else [None] * len(names)
     images = ParquetColumn(paths, part.columns["image"])
     pages: dict[str, Page] = {}
     for row, (name, cell, text) in enumerate(zip(names, images, texts, strict=True)):
         page = row_page(name, images, row, cell, text)
         if pages.setdefault(name, page).content != page.content:
             raise refuse("JV439", f"{task.name} ({subset}): page '{name}' stands for two different images")
-    return _with_queries(task, subset, pages, names, list(ParquetColumn(paths, part.columns["query"])))
+    return _with_queries(task, subset, pages, names, _texts(paths, part.columns["query"]))
+
+
+def _texts(paths: Sequence[Path], column: str) -> list[str | None]:
+    return as_texts(paths, column, list(ParquetColumn(paths, column)))
 
 
 def _with_queries(

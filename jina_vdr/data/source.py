@@ -4,9 +4,10 @@ Both are a list of names and a way to get the named files, so everything above r
 """
 
 import hashlib
+import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -54,7 +55,7 @@ class Source:
 
     def _file(self, name: str) -> list[str]:
         if name not in self.names:
-            raise DataError("JV404", f"{self.label} has no file '{name}'", near(name, self.names))
+            raise DataError("JV404", f"{self.label} has no file '{name}'", _some(self._table_files))
         return [name]
 
     def _in_folder(self, folder: str, split: str) -> list[str]:
@@ -98,6 +99,10 @@ class Source:
         )
         patterns = [p for path in paths for p in (path if isinstance(path, list) else [path])]
         found = [name for name in self._table_files if any(fnmatchcase(name, str(p)) for p in patterns)]
+        if patterns and not found:
+            raise DataError(
+                "JV404", f"{self.label} has no file like {patterns} for config '{config}'", "fetch it again"
+            )
         if not found:
             splits = [str(entry.get("split")) for entry in by_split] or ["train"]
             raise DataError(
@@ -125,12 +130,14 @@ class Source:
         front = re.match(r"---\s*\n(.*?)\n---", text, re.DOTALL)
         try:
             card = yaml.safe_load(front[1]) if front else None
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            reason = getattr(error, "problem", None) or str(error)
             raise DataError(
-                "JV408", f"{self.label}: the front matter of README.md is not YAML", str(error)
+                "JV408", f"{self.label}: the front matter of README.md is not YAML ({reason})", "mend it"
             ) from None
         configs = card.get("configs") if isinstance(card, dict) else None
-        return {str(c["config_name"]): c for c in configs or [] if isinstance(c, dict) and "config_name" in c}
+        entries = configs if isinstance(configs, list) else []
+        return {str(c["config_name"]): c for c in entries if isinstance(c, dict) and "config_name" in c}
 
 
 def _config(name: str, subset: str) -> str:
@@ -156,16 +163,44 @@ def _local(task: Task) -> Source:
             "JV404", f"{label}: there is no folder {root}", "put the data there or mend dataset.path"
         )
     _inside(root, task.root.resolve(), label)
-    paths = {
-        path.relative_to(root).as_posix(): path
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    }
+    paths = dict(_files(root, label))
 
     def fetch(names: Sequence[str]) -> list[Path]:
-        return [_inside(paths[name], root.resolve(), label) for name in names]
+        return [_readable(_inside(paths[name], root.resolve(), label)) for name in names]
 
     return Source(label, tuple(paths), fetch)
+
+
+def _files(root: Path, label: str) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of all files but hidden ones.
+
+    A link to a folder or to nothing is refused, and a folder that cannot be listed: what is in there would be
+    missing unseen.
+    """
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if any(part.startswith(".") for part in path.relative_to(root).parts):
+            continue
+        if path.is_file():
+            if not _is_text(name):
+                raise DataError("JV416", f"{label}: the file name '{name}' is not UTF-8", "rename the file")
+            yield name, path
+        elif path.is_symlink():
+            raise DataError(
+                "JV409", f"{label}: {name} is a link, and not to a file", "copy what it points at"
+            )
+        elif path.is_dir():
+            _readable(path)
+
+
+def _readable(path: Path) -> Path:
+    if not os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
+        raise DataError("JV408", f"{path} cannot be read (permission denied)", "give yourself permission")
+    return path
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _inside(path: Path, root: Path, label: str) -> Path:
@@ -177,9 +212,9 @@ def _inside(path: Path, root: Path, label: str) -> Path:
     return path
 
 
-def fingerprint(source: Source, names: Sequence[str]) -> str:
-    """Return a sha256 over names and contents of the named files, in the order given."""
-    total = hashlib.sha256()
+def fingerprint(source: Source, names: Sequence[str], read_by: str) -> str:
+    """Return a sha256 over names and contents of the named files, in the order given, and what reads them."""
+    total = hashlib.sha256(read_by.encode())
     for name, path in zip(names, source.fetch(names), strict=True):
         with path.open("rb") as file:
             total.update(name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
@@ -188,4 +223,5 @@ def fingerprint(source: Source, names: Sequence[str]) -> str:
 
 def _some(names: Any) -> str:
     shown = sorted(map(str, names))
-    return "it has: " + ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")
+    more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
+    return f"it has: {', '.join(shown[:8]) or 'nothing'}{more}"

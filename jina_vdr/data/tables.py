@@ -4,6 +4,7 @@ import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from jina_vdr.errors import DataError, near
 
 KEPT_ROW_GROUPS = 2
+SEPARATORS = {".csv": "commas", ".tsv": "tabs"}
 
 
 def read_rows(
@@ -26,10 +28,12 @@ def read_rows(
     """
     tables = []
     for path in paths:
-        table = read_table(path)
-        check_columns(path, table.column_names, columns, required)
-        present = {ours: theirs for ours, theirs in columns.items() if theirs in table.column_names}
-        tables.append({ours: table.column(theirs).to_pylist() for ours, theirs in present.items()})
+        with _reading(path):
+            table = read_table(path)
+            there = table.column_names
+            check_columns(path, there, columns, required)
+            present = {ours: theirs for ours, theirs in columns.items() if theirs in there}
+            tables.append({ours: table.column(theirs).to_pylist() for ours, theirs in present.items()})
     names = [name for name in columns if all(name in table for table in tables)]
     return {name: [value for table in tables for value in table[name]] for name in names}
 
@@ -37,34 +41,64 @@ def read_rows(
 def check_columns(
     path: Path, present: Sequence[str], columns: Mapping[str, str], required: Sequence[str]
 ) -> None:
-    """Raise DataError when a required column is not in the file."""
+    """Raise DataError when a required column is not in the file, or a mapped one stands there twice."""
     for ours in required:
         if columns[ours] not in present:
             hint = near(columns[ours], present) or f"it has: {', '.join(present)}"
+            if path.suffix in SEPARATORS:
+                hint += f"; the first line names the columns, with {SEPARATORS[path.suffix]} between them"
+            place = ours if ours.startswith("where.") else f"columns.{ours}"
+            hint += f"; or mend {place} in the task file"
+            raise DataError("JV410", f"{path} has no column '{columns[ours]}'", hint)
+    for theirs in columns.values():
+        if present.count(theirs) > 1:
+            raise DataError("JV410", f"{path} has two columns '{theirs}'", "keep one of them")
+
+
+def as_ids(paths: Sequence[Path], column: str, values: Sequence[Any]) -> list[str]:
+    """Return ids as text; raise DataError for one that is missing, or neither text nor a whole number."""
+    for row, value in enumerate(values, start=1):
+        if type(value) not in {str, int}:
             raise DataError(
-                "JV410",
-                f"{path} has no column '{columns[ours]}'",
-                f"{hint}; or map columns.{ours} in the task file",
+                "JV440",
+                f"{_all(paths)}: '{column}' of row {row} is {value!r}, which is no id",
+                "an id is text or a whole number",
             )
+    return [str(value) for value in values]
+
+
+def as_texts(paths: Sequence[Path], column: str, values: Sequence[Any]) -> list[str | None]:
+    """Return texts, None where a cell is empty; raise DataError for a column that holds anything else."""
+    for value in values:
+        if not isinstance(value, str | None):
+            raise DataError(
+                "JV417",
+                f"{_all(paths)}: column '{column}' holds {type(value).__name__}, not text",
+                "write it as text",
+            )
+    return list(values)
+
+
+def _all(paths: Sequence[Path]) -> Path:
+    return paths[0] if len(paths) == 1 else paths[0].parent
 
 
 def read_table(path: Path) -> pa.Table:
     """Return a whole table; raise DataError when the file cannot be read."""
-    try:
+    with _reading(path):
         if path.suffix == ".parquet":
             return pq.read_table(path)
-        if path.suffix in {".csv", ".tsv"}:
+        if path.suffix in SEPARATORS:
             return _read_csv(path)
         return pa_json.read_json(path)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from error
 
 
 def _read_csv(path: Path) -> pa.Table:
     parse = pa_csv.ParseOptions(delimiter="\t" if path.suffix == ".tsv" else ",", newlines_in_values=True)
-    names = pa_csv.open_csv(path, parse_options=parse).schema.names
+    read = pa_csv.ReadOptions(use_threads=False)  # only then is a bad row named by its number
+    names = pa_csv.open_csv(path, read_options=read, parse_options=parse).schema.names
     convert = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    return pa_csv.read_csv(path, parse_options=parse, convert_options=convert)
+    return pa_csv.read_csv(path, read_options=read, parse_options=parse, convert_options=convert)
 
 
 class ParquetColumn:
@@ -80,7 +114,8 @@ class ParquetColumn:
         self._kept: OrderedDict[int, list[Any]] = OrderedDict()
         self._lock = threading.Lock()
         for path in paths:
-            metadata = _metadata(path)
+            with _reading(path):
+                metadata = pq.read_metadata(path)
             for group in range(metadata.num_row_groups):
                 self._groups.append((path, group))
                 self._starts.append(self._starts[-1] + metadata.row_group(group).num_rows)
@@ -100,35 +135,44 @@ class ParquetColumn:
 
     def _read_group(self, group: int) -> list[Any]:
         path, number = self._groups[group]
-        try:
-            with pq.ParquetFile(path) as file:
-                values: list[Any] = file.read_row_group(number, columns=[self._column])[0].to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            raise _unreadable(path, error) from error
+        with _reading(path), pq.ParquetFile(path) as file:
+            values: list[Any] = file.read_row_group(number, columns=[self._column])[0].to_pylist()
+            if len(values) != self._starts[group + 1] - self._starts[group]:
+                raise pa.ArrowInvalid(f"row group {number} is not whole")
         return values
 
 
 def parquet_types(path: Path) -> dict[str, pa.DataType]:
-    """Return the columns of a parquet file with their types."""
-    try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
+    """Return the columns of a parquet file: name -> type."""
+    schema = _schema(path)
     return dict(zip(schema.names, schema.types, strict=True))
 
 
 def parquet_names(path: Path) -> list[str]:
     """Return the names of the columns of a parquet file."""
-    return list(parquet_types(path))
+    with _reading(path):
+        return list(_schema(path).names)
 
 
-def _metadata(path: Path) -> Any:
+def _schema(path: Path) -> pa.Schema:
+    if path.suffix != ".parquet":
+        raise DataError("JV408", f"{path} is not a parquet file", "write it as parquet: it holds images")
+    with _reading(path):
+        return pq.read_schema(path)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        return pq.read_metadata(path)
-    except (pa.ArrowException, OSError) as error:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return DataError("JV408", f"{path} cannot be read ({reason})", "fetch or write the file again")
+    hint = "fetch or write the file again"
+    if path.suffix in SEPARATORS:
+        mark = SEPARATORS[path.suffix]
+        hint = f"save it as UTF-8 with {mark} between the columns; a value with {mark} stands in quotes"
+    return DataError("JV408", f"{path} cannot be read ({reason})", hint)
