@@ -117,15 +117,15 @@ def _selections(benchmark: Benchmark, member: str | Member) -> Iterator[Selectio
         task = _task(benchmark, member.task)
         for subset in member.subsets:
             if subset not in task.subsets:
-                raise _wrong(
-                    benchmark, f"task {task.name} has no subset '{subset}'", near(subset, task.subsets)
-                )
+                hint = near(subset, task.subsets) or f"known: {', '.join(task.subsets)}"
+                raise _wrong(benchmark, f"task {task.name} has no subset '{subset}'", hint)
         yield Selection(task, tuple(member.subsets) or task.subsets)
         return
     tagged = [task for task in all_tasks().values() if member.tag in task.tags]
     if not tagged:
         tags = {tag for task in all_tasks().values() for tag in task.tags}
-        raise _wrong(benchmark, f"no task carries the tag '{member.tag}'", near(member.tag, tags))
+        hint = near(member.tag, tags) or f"known: {', '.join(sorted(tags)) or 'none'}"
+        raise _wrong(benchmark, f"no task carries the tag '{member.tag}'", hint)
     yield from (Selection(task, task.subsets) for task in tagged)
 
 

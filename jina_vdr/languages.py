@@ -111,7 +111,8 @@ def find_language(text: str) -> Language:
     try:
         return known[text.casefold()]
     except KeyError:
-        raise UsageError("JV103", f"there is no language '{text}'", near(text.casefold(), known)) from None
+        hint = near(text.casefold(), known) or "write it like de, deu, deu-Latn or German"
+        raise UsageError("JV103", f"there is no language '{text}'", hint) from None
 
 
 def is_tag(text: str) -> bool:

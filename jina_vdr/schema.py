@@ -137,7 +137,8 @@ def _near_key(record: type[SpecRecord], location: tuple[int | str, ...]) -> str:
         part = _part(part, step)
     fields = _fields(part)
     deeper = {name for field in fields for name in _fields(_part(part, field))}
-    return near(str(location[-1]), [*fields, *deeper, *(["include"] if part is record else [])])
+    hint = near(str(location[-1]), [*fields, *deeper, *(["include"] if part is record else [])])
+    return hint or f"known: {', '.join(fields)}"
 
 
 def _fields(part: Any) -> list[str]:

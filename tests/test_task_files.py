@@ -57,7 +57,8 @@ def task(folder, **fields):
         ("‸includ: base.yaml", "did you mean 'include'?"),
         ("expected: {default: {‸querys: 3}}", "did you mean 'queries'?"),
         ("protocol: {‸queries_without_positive: drop}", "did you mean 'queries_without_positives'?"),
-        ("‸wholly_unknown: 1", ""),
+        ("dataset: {path: ./data, render: {‸zoom: 2}}", "known: dpi, max_side"),
+        ("‸wholly_unknown: 1", f"known: schema, {', '.join([*Task.model_fields][1:])}"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(tmp_path, line, hint):

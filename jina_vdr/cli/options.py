@@ -115,7 +115,8 @@ def read_config(ctx: click.Context, _parameter: click.Parameter, path: Path | No
     for name, value in spec.data.items():
         where, option = spec.where((name,)), known.get(name.replace("_", "-"))
         if option is None:
-            problems.append(Problem("JV311", where, f"there is no setting '{name}'", near(name, known)))
+            hint = near(name, known) or f"known: {', '.join(known)}"
+            problems.append(Problem("JV311", where, f"there is no setting '{name}'", hint))
         elif value is not None:
             try:
                 settings[option.name] = said = _as_typed(option, value)
