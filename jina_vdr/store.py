@@ -27,11 +27,15 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._shelves: dict[str, Shelf] = {}
 
     def shelf(self, producer: dict[str, Any]) -> "Shelf":
-        """Return the shelf of what `producer` (JSON-able, all that can change a value) has computed."""
+        """Return the shelf of what `producer` (JSON-able, all that can change a value) has computed.
+
+        It is the same one at each call: what it has read from disk is not read again for the next subset.
+        """
         name = hashlib.sha256(json.dumps(producer, sort_keys=True).encode()).hexdigest()[:32]
-        return Shelf(self.root / name)
+        return self._shelves.setdefault(name, Shelf(self.root / name))
 
 
 class Shelf:
