@@ -14,6 +14,7 @@ from jina_vdr.catalog import (
     benchmark_files,
     bundled_root,
     find_task,
+    is_path,
     merged,
 )
 from jina_vdr.errors import InvalidFile, UsageError, near
@@ -56,7 +57,9 @@ class Benchmark(SpecRecord):
     description: Text = ""
     reference: Text = ""
     tasks: Annotated[list[MemberOrName], Field(min_length=1)]
-    aggregates: list[Aggregate] = [Aggregate(name="mean over tasks", over="task")]
+    aggregates: Annotated[list[Aggregate], Field(min_length=1)] = [
+        Aggregate(name="mean over tasks", over="task")
+    ]
     primary: Text = ""
 
     _path: Path = PrivateAttr(default=Path())
@@ -67,8 +70,10 @@ class Benchmark(SpecRecord):
         return self._path
 
     @model_validator(mode="after")
-    def _primary_is_there(self) -> "Benchmark":
+    def _aggregates_have_names(self) -> "Benchmark":
         names = [aggregate.name for aggregate in self.aggregates]
+        if len(set(names)) < len(names):
+            raise WrongPart("two aggregates have one name", "aggregates")
         if self.primary and self.primary not in names:
             raise WrongPart(f"'{self.primary}' is none of the aggregates: {', '.join(names)}", "primary")
         return self
@@ -95,6 +100,8 @@ def find_benchmark(name: str) -> Benchmark:
                 "JV101", f"there is no benchmark file {name}", f"write the path of a {BENCHMARKS[0]} file"
             )
         return load_benchmark(Path(name))
+    if is_path(name):
+        raise UsageError("JV101", f"{name} is no benchmark file", f"its name must end in {BENCHMARKS[0]}")
     known = all_benchmarks()
     found = next(
         (benchmark for other, benchmark in known.items() if other.casefold() == name.casefold()), None

@@ -83,6 +83,8 @@ def find_task(name: str) -> Task:
     """Return the bundled task of that name, or the task in the file of that path."""
     if is_path(name):
         path = Path(name)
+        if name.endswith(BENCHMARKS):
+            raise UsageError("JV101", f"{path} is a benchmark, not a task", f"write --benchmark {path}")
         if not is_file(path):
             raise UsageError("JV101", f"there is no task file {path}", "write the path of a YAML file")
         return load_task(path)

@@ -66,8 +66,9 @@ class OutOfMemory(VDRError):
 
 def near(name: str, known: Iterable[str]) -> str:
     """Return the hint "did you mean 'x'?" for the nearest known name, or an empty string."""
-    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean '{found[0]}'?" if found else ""
+    folded = {word.casefold(): word for word in known}
+    found = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return f"did you mean '{folded[found[0]]}'?" if found else ""
 
 
 def one_line(text: str) -> str:

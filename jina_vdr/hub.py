@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jina_vdr.atomic import write_text
@@ -28,7 +28,7 @@ class Hub:
     def names(self, repo: str, revision: str) -> tuple[str, ...]:
         """Return the names of all files of the data set."""
         listing = self.cache / "hub" / f"{repo.replace('/', '__')}@{revision}.json"
-        if listing.exists():
+        with suppress(OSError, ValueError):  # a damaged list is as good as none
             return tuple(json.loads(listing.read_text()))
         if self.offline:
             raise _not_cached(repo)
@@ -119,7 +119,11 @@ def _no_answer(repo: str, cause: BaseException | None) -> DataError:
             f"{repo}: the Hub refuses access",
             "set HF_TOKEN to a token that may read it, or unset it",
         )
-    return DataError("JV401", f"{repo}: the Hub cannot be reached", _first_line(cause))
+    return DataError(
+        "JV401",
+        f"{repo}: the Hub cannot be reached ({_first_line(cause)})",
+        "check the connection; what is in the cache works with --offline",
+    )
 
 
 def _not_cached(repo: str) -> DataError:

@@ -32,7 +32,7 @@ class Precomputed:
         self._root = Path(spec.checkpoint)
         if not self._root.is_dir():
             raise UsageError("JV110", f"there is no folder {self._root}", "write --model precomputed:DIR")
-        paths = sorted(self._root.rglob("*.parquet"))
+        paths = sorted(path for path in self._root.rglob("*.parquet") if path.is_file())
         if not paths:
             raise UsageError(
                 "JV110", f"{self._root} holds no parquet file", "see docs/models.md for the layout"

@@ -88,12 +88,14 @@ def search(
 
 
 def finite(embeddings: Embeddings, ids: Sequence[str]) -> Embeddings:
-    """Return `embeddings`; raise DataError naming the first item with a NaN or an infinity."""
-    bad = ~np.isfinite(embeddings.values).all(axis=1)
+    """Return `embeddings`; raise DataError naming the first item with a NaN or what float32 cannot hold."""
+    bad = ~(np.abs(embeddings.values) <= np.finfo(np.float32).max).all(axis=1)
     if bad.any():
         item = int(np.searchsorted(embeddings.offsets, int(np.argmax(bad)), side="right")) - 1
         raise DataError(
-            "JV423", f"the vectors of '{ids[item]}' hold NaN or infinity", "check the model's dtype"
+            "JV423",
+            f"the vectors of '{ids[item]}' hold NaN, infinity or more than float32 can",
+            "check the model's dtype",
         )
     return embeddings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from jina_vdr.errors import InvalidFile
+from jina_vdr.errors import InvalidFile, one_line
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SCALARS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
@@ -44,7 +44,8 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.position}: error[{self.code}] {self.message}" + (f"; {self.hint}" if self.hint else "")
+        hint = f"; {self.hint}" if self.hint else ""
+        return one_line(f"{self.position}: error[{self.code}] {self.message}{hint}")
 
 
 class InvalidSpec(InvalidFile):

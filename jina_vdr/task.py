@@ -38,6 +38,11 @@ def _known(word: str, known: tuple[str, ...]) -> str:
     return word
 
 
+def _one_of(known: tuple[str, ...]) -> tuple[Any, Any]:
+    """Return what makes a text one of `known`, for us and for an editor."""
+    return AfterValidator(partial(_known, known=known)), Field(json_schema_extra={"enum": list(known)})
+
+
 def _language_tag(tag: str) -> str:
     if not is_tag(tag):
         raise ValueError(f"'{tag}' is not a language tag like deu-Latn (ISO 639-3, ISO 15924)")
@@ -53,10 +58,10 @@ def _file_name(name: str) -> str:
 Count = Annotated[Whole, Field(ge=0)]
 Name = Annotated[Text, AfterValidator(_file_name)]
 LanguageTag = Annotated[Text, AfterValidator(_language_tag)]
-Domain = Annotated[Text, AfterValidator(partial(_known, known=DOMAINS))]
-DocumentFormat = Annotated[Text, AfterValidator(partial(_known, known=DOCUMENT_FORMATS))]
-QueryFormat = Annotated[Text, AfterValidator(partial(_known, known=QUERY_FORMATS))]
-Metric = Annotated[Text, AfterValidator(partial(_known, known=METRICS))]
+Domain = Annotated[Text, *_one_of(DOMAINS)]
+DocumentFormat = Annotated[Text, *_one_of(DOCUMENT_FORMATS)]
+QueryFormat = Annotated[Text, *_one_of(QUERY_FORMATS)]
+Metric = Annotated[Text, *_one_of(METRICS)]
 Languages = Annotated[
     Annotated[dict[Name, list[LanguageTag]], MAPPING] | Annotated[list[LanguageTag], OTHER], MAPPING_OR_OTHER
 ]

@@ -7,6 +7,7 @@ from jina_vdr.vocabulary import FILE_NAME
 
 HEAD = """\
 # yaml-language-server: $schema={schema}
+# Completion in editors: jina-vdr tasks schema > {schema}
 # Check it with: jina-vdr tasks validate --data FILE
 schema: 1
 name: {quoted}

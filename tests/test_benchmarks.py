@@ -135,6 +135,11 @@ def test_a_task_file_with_a_mistake_is_named_itself(tmp_path):
         ("tasks: [DemoPages]\n‸primary: mean", "'mean' is none of the aggregates: mean over tasks"),
         ("tasks: [DemoPages]\naggregates: [{name: a, ‸over: tasks}]", "did you mean 'task'?"),
         ("tasks: [DemoPages]\naggregates: [‸{name: a}]", "'aggregates.0.over' is missing"),
+        ("tasks: [DemoPages]\n‸aggregates: []", "must not be empty"),
+        (
+            "tasks: [DemoPages]\n‸aggregates: [{name: a, over: task}, {name: a, over: subset}]",
+            "two aggregates have one name",
+        ),
         ("tasks: [DemoPages]\n‸aggregate: []", "did you mean 'aggregates'?"),
         ("‸schema: 2\ntasks: [DemoPages]", "2 is not one of 1"),
     ],

@@ -95,6 +95,18 @@ def test_a_message_is_one_line_that_cannot_act_on_the_terminal():
         ("eval --model fake --task DemoPage", "JV101", ["'DemoPage'", "'DemoPages'"]),
         ("eval --model fake --task demo\n\x1b[2J.yaml", "JV101", [r"demo\n\x1b[2J.yaml"]),
         ("eval --model fake --benchmark dmeo", "JV101", ["'dmeo'", "'demo'"]),
+        (
+            "eval --model fake --task my.benchmark.yaml",
+            "JV101",
+            ["a benchmark", "--benchmark my.benchmark.yaml"],
+        ),
+        ("eval --model fake --task DEMOPAGE", "JV101", ["did you mean 'DemoPages'?"]),
+        ("eval --model fake --benchmark my.yaml", "JV101", ["my.yaml", "must end in .benchmark.yaml"]),
+        (
+            "eval --model fake --task DemoPages --language xx",
+            "JV103",
+            ["'xx'", "de, deu, deu-Latn or German"],
+        ),
         ("eval --model fake --task DemoPages --language Germn", "JV103", ["'Germn'", "'german'"]),
         ("eval --model fake --task DemoPages --language swe", "JV106", ["no task passes"]),
         ("eval --model bm52 --task DemoPages", "JV107", ["'bm52'", "'bm25'"]),
@@ -177,9 +189,10 @@ def test_a_place_where_nothing_can_be_written(complains):
     )
 
 
-def test_what_fails_does_not_stop_the_others_and_gives_exit_code_1(tmp_path, capsys):
+@pytest.mark.parametrize("queries", [None, ""])
+def test_what_fails_does_not_stop_the_others_and_gives_exit_code_1(tmp_path, capsys, queries):
     good = documents(tmp_path / "a")
-    bad = documents(tmp_path / "b", {"queries.csv": None}, name="Bad")
+    bad = documents(tmp_path / "b", {"queries.csv": queries}, name="Bad")
     places = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
     assert main(["eval", "--model", "fake", "--task", str(bad), "--task", str(good), *places]) == 1
     assert "1 done, 1 failed" in capsys.readouterr().err

@@ -174,7 +174,7 @@ def test_a_missing_file(tmp_path, what):
     refused(tmp_path, "JV424", f"Replica/default/{what}.parquet")
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf"), None])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf"), 1e300, None])
 @pytest.mark.parametrize("late", [False, True])
 def test_a_value_that_is_no_number(tmp_path, bad, late):
     pages = {page: [vector, [1.0, 1.0]] if late else vector for page, vector in PAGES.items()}

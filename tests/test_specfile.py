@@ -275,3 +275,12 @@ def test_problems_of_all_includes_are_told_at_once_and_each_once(tmp_path):
         ("a.yaml", "JV306"),
         ("other.yaml", "JV303"),
     ]
+
+
+def test_a_key_with_a_line_end_is_still_one_line(tmp_path):
+    path = tmp_path / "task.yaml"
+    path.write_text('"a\\nb": 1\n"a\\nb": 2\n')
+    with pytest.raises(InvalidSpec) as caught:
+        load(path)
+    assert r"key 'a\nb'" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1

@@ -254,6 +254,16 @@ def test_a_recipe_of_ones_own_is_a_file(tmp_path, capsys):
     assert Image.open(io.BytesIO(first["image"]["bytes"])).size == (300, 200)
 
 
+@pytest.mark.parametrize(("subset", "hint"), [("swe", "known: ar, bn"), ("../de", "known: ar, bn")])
+def test_a_recipe_names_only_languages_that_there_are(subset, hint, tmp_path, capsys):
+    said = f"schema: 1\nrecipe: r\ntitle: R\nlicense: x\nseed: 1\ndpi: 36\nsubsets: [de, {subset}]\n"
+    (tmp_path / "r.yaml").write_text(said)
+    assert main(["synth", "build", str(tmp_path / "r.yaml"), "--out", str(tmp_path / "new")]) == 3
+    err = capsys.readouterr().err
+    assert f"r.yaml:7:15: error[JV313] subsets.1: there are no words for '{subset}'" in err
+    assert hint in err
+
+
 def test_a_word_too_many_in_a_list_of_a_language_is_refused():
     words = content("hu").model_dump()
     with pytest.raises(ValueError, match="at most 6 items"):

@@ -3,11 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from jina_vdr.errors import UsageError, near
 from jina_vdr.schema import SpecRecord, Text, Whole, validated
 from jina_vdr.specfile import load
+from jina_vdr_synth.content import subsets
+
+
+def _has_words(subset: str) -> str:
+    known = subsets()
+    if subset not in known:
+        hint = near(subset, known) or f"known: {', '.join(known)}"
+        raise ValueError(f"there are no words for '{subset}'; {hint}")
+    return subset
 
 
 class Recipe(SpecRecord):
@@ -19,7 +28,7 @@ class Recipe(SpecRecord):
     license: Text
     seed: Whole
     dpi: Annotated[Whole, Field(ge=36, le=300)]
-    subsets: Annotated[list[Text], Field(min_length=1)]
+    subsets: Annotated[list[Annotated[Text, AfterValidator(_has_words)]], Field(min_length=1)]
 
 
 def find_recipe(name: str) -> Recipe:
