@@ -13,6 +13,7 @@ from jina_vdr.hub import Hub
 from jina_vdr.measurement import measure_pairs, measure_run
 from jina_vdr.metrics import DEPTH
 from jina_vdr.per_query import is_whole, write_table
+from jina_vdr.progress import progress
 from jina_vdr.provenance import provenance
 from jina_vdr.records import Collection, Pairs, Ranker
 from jina_vdr.result import (
@@ -92,13 +93,15 @@ def evaluate(evaluation: Evaluation, ranker: Ranker, settings: Settings) -> Eval
     """Measure the selected subsets that the result does not hold yet; it is written after each of them."""
     task, path, result = evaluation.selection.task, evaluation.path, evaluation.result
     made_with = {"provenance": Provenance(**provenance(ranker.info.runtime))}
-    for split in task.eval_splits:
-        for subset in evaluation.selection.subsets:
+    places = [(split, subset) for split in task.eval_splits for subset in evaluation.selection.subsets]
+    with progress(len(places), task.name, "subset") as bar:
+        for split, subset in places:
             if result.of(split, subset) is None:
                 scores = _evaluate_subset(task, split, subset, ranker, settings, path.with_suffix(""))
                 result = _with_scores(result, task, [*_meanwhile(path, result, settings), scores])
                 result = result.model_copy(update=made_with)
                 write_result(path, result)
+            bar.update()
     return replace(evaluation, result=result)
 
 

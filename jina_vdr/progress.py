@@ -5,6 +5,6 @@ from typing import Any
 from tqdm import tqdm
 
 
-def progress(total: int, what: str, unit: str, *, keep: bool = False) -> "tqdm[Any]":
-    """Return a bar; it goes when done, unless `keep`. Where stderr is no terminal it is silent."""
-    return tqdm(total=total, desc=what, unit=unit, leave=keep, disable=None, dynamic_ncols=True)
+def progress(total: int, what: str, unit: str) -> "tqdm[Any]":
+    """Return a bar, which goes when done. Where stderr is no terminal it is silent."""
+    return tqdm(total=total, desc=what, unit=unit, leave=False, disable=None, dynamic_ncols=True)
