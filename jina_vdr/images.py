@@ -29,7 +29,7 @@ def decode(data: bytes, name: str) -> "Image":
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # of sizes we judge ourselves, and of EXIF data that is damaged
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise _bomb(name)

@@ -1,11 +1,15 @@
 """What is wrong with data stops the run with one sentence that names it, under a stable code."""
 
+import io
+
 import pymupdf
 import pytest
+from PIL import Image
 
 from jina_vdr.data.inspection import inspect
 from jina_vdr.errors import DataError
 from jina_vdr.hub import Hub
+from jina_vdr.images import decode
 from tests.replicas import beir, card, huge_png, images, load, parquet, png, qa, replica_task, table
 
 SHARD = "test-00000-of-00001.parquet"
@@ -141,6 +145,14 @@ def test_bytes_that_are_not_an_image(tmp_path):
     with pytest.raises(DataError) as caught:
         inspect(task, Hub(tmp_path / "cache", offline=True))
     says(caught.value, "JV411", "page '0'")
+
+
+@pytest.mark.parametrize("exif", [b"MM\0*\0\0\0\x08\0\x05", b"II*\0\x08\0\0\0\x01\0\x12\x01", b"XX"])
+def test_damaged_exif_data_is_no_reason_to_lose_a_page_nor_to_speak_of(exif, recwarn):
+    photo = io.BytesIO()
+    Image.new("RGB", (20, 30)).save(photo, "JPEG", exif=b"Exif\0\0" + exif)
+    assert decode(photo.getvalue(), "page").size == (20, 30)
+    assert not recwarn
 
 
 def test_an_image_bomb_is_refused_by_its_header(tmp_path):

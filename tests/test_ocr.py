@@ -145,6 +145,11 @@ def test_a_missing_program_is_a_usage_error(tmp_path, monkeypatch):
         read_images([page("p", painted("x"))], ["eng-Latn"], Store(tmp_path))
 
 
+def test_a_program_that_may_not_be_run_is_as_good_as_missing(tmp_path, monkeypatch):
+    (tmp_path / "tesseract").write_text("#!/bin/sh\n")
+    test_a_missing_program_is_a_usage_error(tmp_path, monkeypatch)
+
+
 def test_a_missing_pack_is_a_usage_error_that_names_its_package(tmp_path, monkeypatch):
     monkeypatch.setenv("TESSDATA_PREFIX", str(tmp_path))
     with pytest.raises(UsageError, match=r"JV105.*'chi_tra'; run: apt install tesseract-ocr-chi-tra"):
