@@ -71,6 +71,11 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{folded[found[0]]}'?" if found else ""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what another library says of an error; its name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def one_line(text: str) -> str:
     """Return `text` with what a terminal would act on (line ends, escapes, changes of direction) written out.
 

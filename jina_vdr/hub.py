@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jina_vdr.atomic import write_text
-from jina_vdr.errors import DataError
+from jina_vdr.errors import DataError, first_line
 
 DOWNLOADS = 8
 
@@ -103,7 +103,7 @@ def hub_errors(repo: str, revision: str | None, kind: str) -> Iterator[None]:
         if getattr(error, "errno", None) is not None:  # the disk's own
             raise
         raise DataError(
-            "JV401", f"{repo}: a file did not arrive ({_first_line(error)})", "run the same command again"
+            "JV401", f"{repo}: a file did not arrive ({first_line(error)})", "run the same command again"
         ) from error
 
 
@@ -121,7 +121,7 @@ def _no_answer(repo: str, cause: BaseException | None) -> DataError:
         )
     return DataError(
         "JV401",
-        f"{repo}: the Hub cannot be reached ({_first_line(cause)})",
+        f"{repo}: the Hub cannot be reached ({first_line(cause)})",
         "check the connection; what is in the cache works with --offline",
     )
 
@@ -130,7 +130,3 @@ def _not_cached(repo: str) -> DataError:
     return DataError(
         "JV401", f"{repo} is not in the cache and cannot be fetched", "go online once to fetch it"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

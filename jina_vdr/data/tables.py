@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
-from jina_vdr.errors import DataError, near
+from jina_vdr.errors import DataError, first_line, near
 
 KEPT_ROW_GROUPS = 2
 SEPARATORS = {".csv": "commas", ".tsv": "tabs"}
@@ -144,21 +144,20 @@ class ParquetColumn:
 
 def parquet_types(path: Path) -> dict[str, pa.DataType]:
     """Return the columns of a parquet file: name -> type."""
-    schema = _schema(path)
-    return dict(zip(schema.names, schema.types, strict=True))
+    return dict(_columns(path))
 
 
 def parquet_names(path: Path) -> list[str]:
-    """Return the names of the columns of a parquet file."""
-    with _reading(path):
-        return list(_schema(path).names)
+    """Return the names of the columns of a parquet file; one that stands there twice is named twice."""
+    return [name for name, _ in _columns(path)]
 
 
-def _schema(path: Path) -> pa.Schema:
+def _columns(path: Path) -> list[tuple[str, pa.DataType]]:
     if path.suffix != ".parquet":
         raise DataError("JV408", f"{path} is not a parquet file", "write it as parquet: it holds images")
     with _reading(path):
-        return pq.read_schema(path)
+        schema = pq.read_schema(path)
+        return list(zip(schema.names, schema.types, strict=True))
 
 
 @contextmanager
@@ -170,9 +169,8 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
     hint = "fetch or write the file again"
     if path.suffix in SEPARATORS:
         mark = SEPARATORS[path.suffix]
         hint = f"save it as UTF-8 with {mark} between the columns; a value with {mark} stands in quotes"
-    return DataError("JV408", f"{path} cannot be read ({reason})", hint)
+    return DataError("JV408", f"{path} cannot be read ({first_line(error)})", hint)

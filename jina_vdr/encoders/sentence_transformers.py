@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
 from jina_vdr.encoders.base import pack
-from jina_vdr.errors import DataError, OutOfMemory, UsageError
+from jina_vdr.errors import DataError, OutOfMemory, UsageError, first_line
 from jina_vdr.hub import hub_errors, is_offline
 from jina_vdr.model import ModelSpec
 from jina_vdr.records import Embeddings, ModelInfo, Page
@@ -101,7 +101,7 @@ class SentenceTransformers:
                     raise OutOfMemory(
                         "JV501",
                         f"{self.info.name} does not fit into memory with one item a batch",
-                        _first_line(error),
+                        first_line(error),
                     ) from error
             self._batch_size = largest // 2
             torch.cuda.empty_cache()  # here, where the error no longer holds what it ran out of
@@ -131,10 +131,10 @@ class SentenceTransformers:
             )
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise OutOfMemory(
-                "JV501", f"{self._load_from} does not fit into memory", _first_line(error)
+                "JV501", f"{self._load_from} does not fit into memory", first_line(error)
             ) from error
         except Exception as error:  # what is no checkpoint, or a damaged one, fails in any way
-            raise DataError("JV441", f"{self._load_from} cannot be loaded", _first_line(error)) from error
+            raise DataError("JV441", f"{self._load_from} cannot be loaded", first_line(error)) from error
 
     def _similarity(self, files: Path) -> str:
         declared = str(_json(files / "config_sentence_transformers.json").get("similarity_fn_name") or "")
@@ -180,7 +180,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes()) if path.exists() else {}
     except ValueError as error:
-        raise DataError("JV441", f"{path} is not JSON", _first_line(error)) from error
+        raise DataError("JV441", f"{path} is not JSON", first_line(error)) from error
     return content if isinstance(content, dict) else {}
 
 
@@ -212,7 +212,3 @@ def _page_image(page: Page) -> Any:
     if page.open_image is None:
         return _text(page.read_text() or "")
     return page.open_image()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
