@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check wheel data clean
+.PHONY: demo test check wheel data docs clean
 
 demo: .venv/core ## evaluate BM25 over the bundled benchmark: a table of nDCG@5 in 20 languages
 	$(BIN)/jina-vdr eval --model bm25 --benchmark demo
@@ -21,6 +21,11 @@ wheel: .venv/test ## build the wheel into dist/
 
 data: .venv/core ## make the bundled demo data again: the same bytes
 	$(BIN)/jina-vdr synth build demo --out tasks/demo
+
+docs: .venv/core ## write docs/tasks.md and the schemas of task files again
+	$(BIN)/jina-vdr tasks list --markdown > docs/tasks.md
+	$(BIN)/jina-vdr tasks schema > tasks/task.schema.json
+	$(BIN)/jina-vdr tasks schema --benchmark > tasks/benchmark.schema.json
 
 clean: ## remove what make has made; results/ stays
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -22,6 +22,9 @@ from jina_vdr.schema import MAPPING, MAPPING_OR_OTHER, OTHER, SpecRecord, Text, 
 from jina_vdr.specfile import is_file, leads_out, load
 from jina_vdr.task import Task, load_task
 
+DEFAULT = "JinaVDR"
+"""What is evaluated where a user names neither a benchmark nor a task."""
+
 
 class Member(SpecRecord):
     """Tasks of a benchmark: one by name or file, with some of its subsets, or all that carry a tag."""
@@ -39,18 +42,23 @@ class Member(SpecRecord):
         return self
 
 
-class Aggregate(SpecRecord):
-    """A mean over the tasks, subsets or languages of a benchmark; there is none while one is missing."""
-
-    name: Text
-    over: Literal["task", "subset", "language"]
-
-
 MemberOrName = Annotated[Annotated[Text, OTHER] | Annotated[Member, MAPPING], MAPPING_OR_OTHER]
 
 
+class Aggregate(SpecRecord):
+    """A mean over the tasks, subsets or languages of a benchmark; there is none while one is missing.
+
+    `of` names the members that it is over where they are not all; each counts as one task, with the mean of
+    its subsets.
+    """
+
+    name: Text
+    over: Literal["task", "subset", "language"]
+    of: list[MemberOrName] = []
+
+
 class Benchmark(SpecRecord):
-    """What a benchmark file says. `primary` is the aggregate that models are ordered by."""
+    """What a benchmark file says. `primary` is the mean that models are ordered by, the first by default."""
 
     schema_: Literal[1] = Field(1, alias="schema", description="version of the file format")
     benchmark: Text
@@ -78,6 +86,10 @@ class Benchmark(SpecRecord):
             raise WrongPart(f"'{self.primary}' is none of the aggregates: {', '.join(names)}", "primary")
         return self
 
+    def is_primary(self, aggregate: Aggregate) -> bool:
+        """Say whether models are ordered by this mean."""
+        return aggregate.name == (self.primary or self.aggregates[0].name)
+
 
 def load_benchmark(path: Path) -> Benchmark:
     """Read a benchmark file; raise InvalidFile with every problem it has."""
@@ -87,9 +99,15 @@ def load_benchmark(path: Path) -> Benchmark:
 
 
 def all_benchmarks() -> dict[str, Benchmark]:
-    """Return all bundled benchmarks by name."""
-    loaded = [load_benchmark(path) for path in benchmark_files(bundled_root())]
-    return {benchmark.benchmark: benchmark for benchmark in loaded}
+    """Return all bundled benchmarks by name. Raises InvalidFile when two files define one."""
+    known: dict[str, Benchmark] = {}
+    for path in benchmark_files(bundled_root()):
+        benchmark = load_benchmark(path)
+        first = known.setdefault(benchmark.benchmark.casefold(), benchmark)
+        if first is not benchmark:
+            message = f"{first.path} and {path} both define benchmark '{benchmark.benchmark}'"
+            raise InvalidFile("JV314", message, "rename one of them")
+    return {benchmark.benchmark: benchmark for _, benchmark in sorted(known.items())}
 
 
 def find_benchmark(name: str) -> Benchmark:
@@ -115,6 +133,25 @@ def find_benchmark(name: str) -> Benchmark:
 def resolve(benchmark: Benchmark) -> list[Selection]:
     """Return the tasks of a benchmark with their subsets: a set, in the order of the file."""
     return merged([selection for member in benchmark.tasks for selection in _selections(benchmark, member)])
+
+
+def aggregated(benchmark: Benchmark, aggregate: Aggregate) -> list[Selection]:
+    """Return what a mean is over, as the file has it.
+
+    Raises InvalidFile for a task or subset that is not in the benchmark.
+    """
+    whole = resolve(benchmark)
+    if not aggregate.of:
+        return whole
+    held = {selection.task.name: set(selection.subsets) for selection in whole}
+    parts = [selection for member in aggregate.of for selection in _selections(benchmark, member)]
+    for part in parts:
+        if not set(part.subsets) <= held.get(part.task.name, set()):
+            reason = (
+                f"'{aggregate.name}' is over {part.task.name}, which is not in the benchmark, or not whole"
+            )
+            raise _wrong(benchmark, reason, "add it to tasks:, or take it out of the mean")
+    return parts
 
 
 def _selections(benchmark: Benchmark, member: str | Member) -> Iterator[Selection]:

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from jina_vdr.errors import UsageError
-from jina_vdr.metrics import PAIR_METRICS, Interval, mean_interval
+from jina_vdr.metrics import Interval, mean_interval
 from jina_vdr.per_query import open_table
 from jina_vdr.result import Result, Scores
+from jina_vdr.vocabulary import PAIR_METRICS
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Difference:
     subset: str
     split: str
     metric: str
-    n_queries: int
+    n_queries: int | None
     first: float
     second: float
     interval: Interval | None
@@ -39,7 +40,8 @@ Located = tuple[Path, Result]
 def compare(first: Sequence[Located], second: Sequence[Located]) -> list[Difference]:
     """Return the differences on every subset that both have measured on the same task and data.
 
-    Raises UsageError when there is none.
+    A branch (MTEB often says `main`) is taken for the same data as any revision: `at_a_branch` tells. There
+    is no interval where one of the two has no table of queries. Raises UsageError when nothing is in common.
     """
     differences = [
         difference
@@ -55,8 +57,23 @@ def compare(first: Sequence[Located], second: Sequence[Located]) -> list[Differe
     return differences
 
 
+def at_a_branch(first: Sequence[Located], second: Sequence[Located]) -> list[str]:
+    """Return the tasks that are compared although one of the two does not say which data it measured."""
+    return sorted(
+        {
+            one.task.name
+            for _, one in first
+            for _, other in second
+            if _same_task(one, other) and not (one.task.dataset.is_pinned and other.task.dataset.is_pinned)
+        }
+    )
+
+
 def _same_task(first: Result, second: Result) -> bool:
-    return (first.task, first.limit) == (second.task, second.limit)
+    one, other = first.task.dataset, second.task.dataset
+    same_data = one.revision == other.revision or not (one.is_pinned and other.is_pinned)
+    same_task = first.task == second.task.model_copy(update={"dataset": one})
+    return same_data and same_task and first.limit == second.limit
 
 
 def _differences(first: Located, second: Located) -> Iterator[Difference]:
@@ -64,20 +81,21 @@ def _differences(first: Located, second: Located) -> Iterator[Difference]:
         other = second[1].of(scores.split, scores.subset)
         if other is not None:
             metric = first[1].task.main_score
-            interval = None if metric in PAIR_METRICS else _paired(first[0], scores, second[0], other, metric)
             yield Difference(
                 first[1].task.name,
                 scores.subset,
                 scores.split,
                 metric,
-                scores.n_queries,
+                other.n_queries if scores.n_queries is None else scores.n_queries,
                 scores.main_score,
                 other.main_score,
-                interval,
+                _paired(first[0], scores, second[0], other, metric),
             )
 
 
 def _paired(path: Path, scores: Scores, other_path: Path, other: Scores, metric: str) -> Interval | None:
+    if metric in PAIR_METRICS or scores.per_query is None or other.per_query is None:
+        return None
     left = open_table(path, scores.per_query)
     right = open_table(other_path, other.per_query)
     values = dict(zip(_column(right, "query_id"), _column(right, metric), strict=True))

@@ -14,6 +14,7 @@ HUB_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*"
 
 Columns = dict[str, str]
 
+CORPUS: Columns = {"image": "image", "text": "text", "title": "title", "image_id": "image_id"}
 QUERY_EXTRAS: Columns = {"language": "language", "kind": "kind", "cluster": "cluster"}
 QRELS: Columns = {"query-id": "query-id", "corpus-id": "corpus-id", "score": "score"}
 
@@ -21,7 +22,7 @@ LAYOUTS: dict[str, dict[str, dict[str, Any]]] = {
     "beir": {
         "corpus": {
             "data_dir": "{subset}/corpus",
-            "columns": {"id": "corpus-id", "image": "image", "text": "text"},
+            "columns": {"id": "corpus-id", **CORPUS},
         },
         "queries": {
             "data_dir": "{subset}/queries",
@@ -30,7 +31,7 @@ LAYOUTS: dict[str, dict[str, dict[str, Any]]] = {
         "qrels": {"data_dir": "{subset}/qrels", "columns": QRELS},
     },
     "mteb": {
-        "corpus": {"config": "{subset}-corpus", "columns": {"id": "id", "image": "image", "text": "text"}},
+        "corpus": {"config": "{subset}-corpus", "columns": {"id": "id", **CORPUS}},
         "queries": {"config": "{subset}-queries", "columns": {"id": "id", "text": "text", **QUERY_EXTRAS}},
         "qrels": {"config": "{subset}-qrels", "columns": QRELS},
     },
@@ -64,14 +65,22 @@ LAYOUTS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """Where each layout keeps its parts, and how its columns are called on the Hub."""
 
+DISPENSABLE = {*CORPUS, *QUERY_EXTRAS, "score", "first_text", "second_text"}
+"""Columns that a data set may do without, but for those in NEEDED."""
+
+NEEDED = {("queries", "text"), ("pairs", "image"), ("images", "image")}
+
+IMAGES: dict[str, Any] = {"columns": {"id": "id", "image": "image"}}
+"""A table of images apart from the corpus, whose `image_id` names its rows: where it is, a task must say."""
+
 PLACES = ("config", "data_dir", "file")
 
 
 class Part(SpecRecord):
     """One table of a data set: a config, a folder or a file of it, and its column names.
 
-    `{subset}` stands for the subset. `columns` maps our names to the file's. `where` keeps the rows whose
-    column has that value. `split` is set where it is not the task's.
+    `{subset}` stands for the subset. `columns` maps our names to the file's; an empty name means that there
+    is none. `where` keeps the rows whose column has that value. `split` is set where it is not the task's.
     """
 
     config: Text | None = None
@@ -80,6 +89,11 @@ class Part(SpecRecord):
     split: Text | None = None
     columns: dict[Text, Text] = Field(default_factory=dict)
     where: dict[Text, Text] = Field(default_factory=dict)
+
+    @property
+    def named(self) -> Columns:
+        """The columns to read: our names -> the file's."""
+        return {ours: theirs for ours, theirs in self.columns.items() if theirs}
 
     @model_validator(mode="after")
     def _one_place(self) -> "Part":
@@ -99,7 +113,8 @@ class Render(SpecRecord):
 class Dataset(SpecRecord):
     """A data set on the Hub (`org/name` at a 40-hex revision) or in a folder beside the task file (`./name`).
 
-    Parts that are not given, and columns that are not mapped, are those of the layout.
+    Parts that are not given, and columns that are not mapped, are those of the layout; `images` is there only
+    where images lie in a table of their own.
     """
 
     path: Text
@@ -108,6 +123,7 @@ class Dataset(SpecRecord):
     corpus: Part = Field(Part(), validate_default=True)
     queries: Part = Field(Part(), validate_default=True)
     qrels: Part = Field(Part(), validate_default=True)
+    images: Part = Part()
     pairs: Part = Field(Part(), validate_default=True)
     documents: Text = "**/*"
     render: Render = Render()
@@ -116,6 +132,12 @@ class Dataset(SpecRecord):
     def is_local(self) -> bool:
         """Whether the data lies beside the task file."""
         return self.path.startswith(".")
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The tables of the data set."""
+        names = [*LAYOUTS[self.format], *(["images"] if self.images != Part() else [])]
+        return tuple(getattr(self, name) for name in names)
 
     @field_validator("path")
     @classmethod
@@ -144,6 +166,15 @@ class Dataset(SpecRecord):
             raise WrongPart("folder reads a folder here; write path: ./name", "format")
         return self
 
+    @field_validator("images", mode="before")
+    @classmethod
+    def _beside_a_corpus(cls, given: Any, info: ValidationInfo) -> Any:
+        if "corpus" not in LAYOUTS.get(info.data.get("format", ""), {"corpus": {}}):
+            raise ValueError(f"layout {info.data['format']} has no table of images apart")
+        if isinstance(given, dict) and not any(given.get(place) for place in PLACES):
+            raise ValueError(f"say where the images are: {', '.join(PLACES)}")
+        return _filled(given, IMAGES, "images")
+
     @field_validator("corpus", "queries", "qrels", "pairs", mode="before")
     @classmethod
     def _of_layout(cls, given: Any, info: ValidationInfo) -> Any:
@@ -152,14 +183,17 @@ class Dataset(SpecRecord):
         if layout is None:
             return given
         if name in layout:
-            return _filled({} if given == Part() else given, layout[name])
+            return _filled({} if given == Part() else given, layout[name], name)
         if given != Part():
             raise ValueError(f"layout {info.data['format']} has no part '{name}'; it has {', '.join(layout)}")
         return given
 
 
-def _filled(given: Any, default: dict[str, Any]) -> Any:
-    """Fill in what a part does not say; refuse a column that the layout does not have."""
+def _filled(given: Any, default: dict[str, Any], name: str) -> Any:
+    """Fill in what a part does not say; refuse a column that the layout does not have.
+
+    A column with an empty name is one that the files do not have, or that is not to be read.
+    """
     if not isinstance(given, dict):
         return given
     columns = given.get("columns", {})
@@ -168,6 +202,9 @@ def _filled(given: Any, default: dict[str, Any]) -> Any:
         if unknown:
             message = f"there is no column '{unknown[0]}'; known: {', '.join(default['columns'])}"
             raise WrongPart(message, "columns", unknown[0])
+        for ours in sorted(column for column, theirs in columns.items() if theirs == ""):
+            if ours not in DISPENSABLE or (name, ours) in NEEDED:
+                raise WrongPart(f"{name} needs the column '{ours}'", "columns", ours)
         given = {**given, "columns": {**default["columns"], **columns}}
     named = any(given.get(place) for place in PLACES)
     return given if named else {**{p: default[p] for p in PLACES if p in default}, **given}

@@ -15,7 +15,8 @@ from jina_vdr.metrics import DEPTH
 from jina_vdr.per_query import is_whole, write_table
 from jina_vdr.progress import progress
 from jina_vdr.provenance import provenance
-from jina_vdr.records import Collection, Pairs, Ranker
+from jina_vdr.ranking import without_identical_ids
+from jina_vdr.records import Collection, Pairs, Ranker, Run
 from jina_vdr.result import (
     DatasetRecord,
     ModelRecord,
@@ -114,7 +115,8 @@ def _evaluate_subset(
         measured = measure_pairs(data, split, ranker.compare(data))
     else:
         data = _limited(data, settings.limit)
-        measured = measure_run(data, split, ranker.rank(data, DEPTH), task.metrics, task.main_score)
+        run = _ranked(task, data, ranker)
+        measured = measure_run(data, split, run, task.metrics, task.main_score)
     artifact = write_table(measured.table, folder / f"{subset}.{split}.per_query.parquet")
     return Scores(
         split=split,
@@ -130,6 +132,12 @@ def _evaluate_subset(
         seconds=round(time.monotonic() - started, 3),
         per_query=artifact,
     )
+
+
+def _ranked(task: Task, data: Collection, ranker: Ranker) -> Run:
+    if task.protocol.ignore_identical_ids:
+        return without_identical_ids(ranker.rank(data, DEPTH + 1), DEPTH)
+    return ranker.rank(data, DEPTH)
 
 
 def _limited(collection: Collection, limit: int | None) -> Collection:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from jina_vdr.atomic import replacing, write_text
-from jina_vdr.metrics import PAIR_METRICS
 from jina_vdr.per_query import open_table, read_qrels, read_run
 from jina_vdr.result import Result
 from jina_vdr.trec import qrels_lines, run_lines
+from jina_vdr.vocabulary import PAIR_METRICS
 
 Located = tuple[Path, Result]
 
@@ -21,13 +21,16 @@ TABLES = ("csv", "json", "parquet")
 def write_trec(results: Sequence[Located], folder: Path) -> list[Path]:
     """Write `<model>/<variant>/<task>.<subset>.<split>.run` and `.qrels` below `folder`; return their paths.
 
-    Pages that tie are written with falling scores, in the order of the ranking. Tasks of pairs have no run.
+    Pages that tie are written with falling scores, in the order of the ranking. Tasks of pairs have no run,
+    nor have results that were imported.
     """
     written: list[Path] = []
     for path, result in results:
         if result.task.main_score in PAIR_METRICS:
             continue
         for scores in result.scores:
+            if scores.per_query is None:
+                continue
             table = open_table(path, scores.per_query)
             stem = (
                 folder
@@ -50,6 +53,7 @@ def rows(results: Sequence[Located]) -> list[dict[str, Any]]:
     return [
         {
             "model": result.model.name,
+            "origin": result.origin,
             "variant": path.parent.name,
             "revision": result.model.revision,
             "task": result.task.name,

@@ -1,14 +1,16 @@
 """The Hugging Face Hub: data sets at a pinned revision, file by file, and its errors as ours.
 
-A revision never changes, so its list of files is kept in the cache: once fetched, a data set is read again
-without any network call.
+A revision never changes, so the list of its files and their sizes is kept in the cache: once fetched, a data
+set is read again without any network call.
 """
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from jina_vdr.atomic import write_text
@@ -25,35 +27,62 @@ class Hub:
         self.offline = offline
         self._answered = False
 
-    def names(self, repo: str, revision: str) -> tuple[str, ...]:
-        """Return the names of all files of the data set."""
+    def files(self, repo: str, revision: str) -> dict[str, int]:
+        """Return all files of the data set: name -> bytes."""
         listing = self.cache / "hub" / f"{repo.replace('/', '__')}@{revision}.json"
-        with suppress(OSError, ValueError):  # a damaged list is as good as none
-            return tuple(json.loads(listing.read_text()))
+        with suppress(OSError, ValueError):  # a damaged list is as good as none, and one without sizes
+            known = json.loads(listing.read_text())
+            if isinstance(known, dict):
+                return dict(known)
         if self.offline:
             raise _not_cached(repo)
         from huggingface_hub import HfApi
+        from huggingface_hub.hf_api import RepoFile
 
         with hub_errors(repo, revision, "data set"):
             self._knock()
-            names = sorted(HfApi().list_repo_files(repo, revision=revision, repo_type="dataset"))
-        write_text(listing, json.dumps(names))
-        return tuple(names)
+            tree = HfApi().list_repo_tree(repo, recursive=True, revision=revision, repo_type="dataset")
+            sizes = {entry.path: entry.size for entry in tree if isinstance(entry, RepoFile)}
+        write_text(listing, json.dumps(sizes, sort_keys=True))
+        return dict(sorted(sizes.items()))
+
+    def cached(self, repo: str, revision: str, name: str) -> Path | None:
+        """Return where the file lies in the Hub's own cache, None where it does not."""
+        from huggingface_hub import try_to_load_from_cache
+
+        with hub_errors(repo, revision, "data set"):
+            path = try_to_load_from_cache(repo, name, revision=revision, repo_type="dataset")
+        return Path(path) if isinstance(path, str) else None
 
     def fetch(self, repo: str, revision: str, names: Sequence[str]) -> list[Path]:
         """Return local paths of the named files, from the Hub's own cache where they lie there."""
-        from huggingface_hub import hf_hub_download, try_to_load_from_cache
+        with ThreadPoolExecutor(DOWNLOADS) as pool:
+            return list(pool.map(partial(self.fetch_file, repo, revision), names))
 
-        def one(name: str) -> Path:
-            path = try_to_load_from_cache(repo, name, revision=revision, repo_type="dataset")
-            if not isinstance(path, str):
-                path = hf_hub_download(
+    def fetch_file(self, repo: str, revision: str, name: str) -> Path:
+        """Return the local path of one file, as `fetch` does."""
+        from huggingface_hub import hf_hub_download
+
+        if path := self.cached(repo, revision, name):
+            return path
+        with hub_errors(repo, revision, "data set"):
+            return Path(
+                hf_hub_download(
                     repo, name, revision=revision, repo_type="dataset", local_files_only=self.offline
                 )
-            return Path(path)
+            )
 
-        with hub_errors(repo, revision, "data set"), ThreadPoolExecutor(DOWNLOADS) as pool:
-            return list(pool.map(one, names))
+    def commit(self, repo: str, revision: str) -> str:
+        """Return the commit, 40 hex digits, that a branch, a tag or a commit of the data set names now."""
+        from huggingface_hub import HfApi
+
+        if self.offline:
+            raise DataError(
+                "JV401", f"{repo}: only the Hub knows which commit '{revision}' is", "go online for it"
+            )
+        with hub_errors(repo, revision, "data set"):
+            self._knock()
+            return str(HfApi().dataset_info(repo, revision=revision, expand=["sha"]).sha)
 
     def _knock(self) -> None:
         """Fail at once where nobody answers: the client itself would go on trying for half a minute."""
@@ -62,6 +91,34 @@ class Hub:
         if not self._answered:
             get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
             self._answered = True
+
+
+def free_space() -> tuple[Path, int]:
+    """Return the folder of the Hub's own cache, and the bytes that its disk has free."""
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE)
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return folder, shutil.disk_usage(there).free
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Silence the client's own progress bars, one a file, while the block lasts."""
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    shown = not are_progress_bars_disabled()
+    if shown:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
 
 
 def is_offline() -> bool:

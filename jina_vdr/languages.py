@@ -78,6 +78,7 @@ LANGUAGES = (
     Language("tel-Telu", "Telugu", "te", "tel"),
     Language("tur-Latn", "Turkish", "tr", "tur"),
     Language("ukr-Cyrl", "Ukrainian", "uk", "ukr"),
+    Language("yor-Latn", "Yoruba", "yo", "yor"),
 )
 """The languages known by name: the twenty of JinaVDR first, then other common ones."""
 
@@ -104,10 +105,12 @@ _TAG = re.compile("[a-z]{3}-[A-Z][a-z]{3}")
 def find_language(text: str) -> Language:
     """Return the language that `text` names: `de`, `deu`, `deu-Latn` or `German`, in any case.
 
-    `zh`, `zho` and `Chinese` are in simplified script; `jp` is Japanese, as in the configs of JinaVDR.
-    Raises UsageError for a language that is not in the table.
+    `zh`, `zho` and `Chinese` are in simplified script; `jp` is Japanese, as in the configs of JinaVDR. A tag
+    in full may be of any language. Raises UsageError for another name that is not in the table.
     """
     known = _by_name()
+    if is_tag(text) and text.casefold() not in known:
+        return language_of(text) or Language(text, text, "", "")
     try:
         return known[text.casefold()]
     except KeyError:
@@ -122,7 +125,7 @@ def is_tag(text: str) -> bool:
 
 def matches(wanted: Language, tag: str) -> bool:
     """Say whether `tag` means the wanted language: `arb-Arab` is Arabic, `zho-Hant` is not `zho-Hans`."""
-    return language_of(tag) == wanted
+    return tag == wanted.tag or language_of(tag) == wanted
 
 
 def language_of(tag: str) -> Language | None:

@@ -4,18 +4,35 @@ import shlex
 from collections.abc import Sequence
 
 from jina_vdr.catalog import Selection
-from jina_vdr.metrics import display_name
 from jina_vdr.report import text_table
 from jina_vdr.task import Expected, Task
+from jina_vdr.vocabulary import display_name
 
 
 def task_table(selections: Sequence[Selection]) -> str:
-    """Return one row a task, and the sums."""
-    rows = [_row(selection) for selection in selections]
-    header = ["task", "type", "subsets", "languages", "queries", "pages", "formats"]
+    """Return one row a task, and the sums. The type has a column where there are several."""
+    types = {selection.task.type for selection in selections}
+    rows = [_row(selection, len(types) > 1) for selection in selections]
+    header = ["task", *(["type"] if len(types) > 1 else []), *COLUMNS]
+    right = range(len(header) - len(COLUMNS), len(header) - 2)
+    return f"{text_table(header, rows, right=right)}\n\n{sums(selections)}"
+
+
+COLUMNS = ["subsets", "languages", "queries", "pages", "score", "formats"]
+
+
+def sums(selections: Sequence[Selection]) -> str:
+    """Return the numbers of tasks, subsets and languages, and of the declared queries, pages and pairs."""
     subsets = sum(len(selection.subsets) for selection in selections)
-    sums = f"{counted(len(rows), 'task')}, {counted(subsets, 'subset')}"
-    return f"{text_table(header, rows, right=(2, 3, 4, 5))}\n\n{sums}"
+    said = [
+        counted(len(selections), "task"),
+        counted(subsets, "subset"),
+        counted(len(languages(selections)), "language"),
+    ]
+    for what, name in (("queries", "queries"), ("documents", "pages"), ("pairs", "pairs")):
+        total = sum(count(selection, what) or 0 for selection in selections)
+        said += [f"{total:,} {name}"] if total else []
+    return ", ".join(said)
 
 
 def task_card(task: Task, asked_as: str) -> str:
@@ -25,6 +42,7 @@ def task_card(task: Task, asked_as: str) -> str:
         "type": f"{task.type} ({task.category}), version {task.version}",
         "score": display_name(task.main_score),
         "data": f"{data.path}{'@' + data.revision if data.revision else ''} ({data.format})",
+        "access": "" if task.is_public else "gated: accept its terms on its page and set HF_TOKEN",
         "domains": ", ".join(task.domains),
         "pages": ", ".join(task.document_formats),
         "queries": ", ".join(task.query_formats),
@@ -48,25 +66,34 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("s" if count != 1 else "")
 
 
-def _row(selection: Selection) -> list[str]:
+def languages(selections: Sequence[Selection]) -> list[str]:
+    """Return the tags of all languages, in order."""
+    return sorted({tag for s in selections for subset in s.subsets for tag in s.task.languages(subset)})
+
+
+def count(selection: Selection, what: str) -> int | None:
+    """Return the expected number of `queries`, `documents` or `pairs`, None where a subset does not say."""
+    counts = [getattr(selection.task.expected.get(subset), what, None) for subset in selection.subsets]
+    return sum(c for c in counts if c) if all(c is not None for c in counts) else None
+
+
+def _row(selection: Selection, with_type: bool) -> list[str]:
     task = selection.task
-    languages = {language for subset in selection.subsets for language in task.languages(subset)}
     return [
-        task.name,
-        task.type,
+        task.name if task.is_public else f"{task.name} (gated)",
+        *([task.type] if with_type else []),
         str(len(selection.subsets)),
-        str(len(languages)),
-        _sum(selection, "pairs" if task.dataset.format == "pairs" else "queries"),
-        _sum(selection, "documents"),
+        str(len(languages([selection]))),
+        _number(count(selection, "pairs" if task.dataset.format == "pairs" else "queries")),
+        _number(count(selection, "documents")),
+        display_name(task.main_score),
         ", ".join(task.document_formats),
     ]
 
 
-def _sum(selection: Selection, what: str) -> str:
-    counts = [getattr(selection.task.expected.get(subset), what, None) for subset in selection.subsets]
-    return f"{sum(c for c in counts if c):,}" if all(c is not None for c in counts) else "-"
-
-
 def _counts(expected: Expected | None) -> list[str]:
-    counts = [expected.queries, expected.documents, expected.pairs] if expected else [None] * 3
-    return ["-" if count is None else f"{count:,}" for count in counts]
+    return [_number(getattr(expected, what, None)) for what in ("queries", "documents", "pairs")]
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"

@@ -7,20 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jina_vdr.records import Qrels, Ranking, Run
+from jina_vdr.vocabulary import PAIR_METRICS, TREC_EVAL_NAMES
 
 DEPTH = 100
 """Rankings are kept and measured to this depth."""
-
-CUTOFFS = (1, 3, 5, 10, 20, 100)
-TREC_EVAL_NAMES = {
-    "ndcg": "ndcg_cut",
-    "map": "map_cut",
-    "recall": "recall",
-    "precision": "P",
-    "mrr": "recip_rank",
-}
-RETRIEVAL_METRICS = tuple(f"{kind}_at_{k}" for kind in TREC_EVAL_NAMES for k in CUTOFFS)
-PAIR_METRICS = ("cosine_spearman", "cosine_pearson")
 
 BOOTSTRAP_SAMPLES = 10_000
 
@@ -30,14 +20,6 @@ class Interval(NamedTuple):
 
     low: float
     high: float
-
-
-def display_name(metric: str) -> str:
-    """Return the name on screen: `ndcg_at_5` -> `nDCG@5`."""
-    kind, at, k = metric.partition("_at_")
-    names = {"ndcg": "nDCG", "map": "MAP", "mrr": "MRR", "recall": "Recall", "precision": "P"}
-    pairs = {"cosine_spearman": "Spearman", "cosine_pearson": "Pearson"}
-    return f"{names[kind]}@{k}" if at else pairs.get(metric, metric)
 
 
 def per_query(run: Run, qrels: Qrels, metrics: Sequence[str]) -> dict[str, NDArray[np.float64]]:

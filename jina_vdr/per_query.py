@@ -79,8 +79,10 @@ def open_table(result: Path, artifact: Artifact) -> pa.Table:
     return pq.read_table(folder / artifact.path)
 
 
-def is_whole(artifact: Artifact, folder: Path) -> bool:
-    """Say whether the file lies in `folder` as it was written."""
+def is_whole(artifact: Artifact | None, folder: Path) -> bool:
+    """Say whether there is a file, and lies in `folder` as it was written."""
+    if artifact is None:
+        return False
     path = folder / artifact.path
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == artifact.sha256
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jina_vdr.catalog import Selection
 from jina_vdr.evaluation import Evaluation, Failed
+from jina_vdr.listing import sums
 from jina_vdr.records import Ranker
 
 
@@ -22,6 +23,8 @@ def plan_lines(prepared: Sequence[Evaluation | Failed], ranker: Ranker) -> list[
         subsets = "1 subset" if total == 1 else f"{total} subsets"
         state = f", {done} done already" if done else ""
         lines.append(f"task   {task.name}: {subsets}{_size(evaluation.selection)}{state}")
+    if len(prepared) > 1:
+        lines.append(f"total  {sums([evaluation.selection for evaluation in prepared])}")
     return lines
 
 

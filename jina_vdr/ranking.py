@@ -6,7 +6,7 @@ from heapq import nlargest
 import numpy as np
 from numpy.typing import NDArray
 
-from jina_vdr.records import Ranking
+from jina_vdr.records import Ranking, Run
 
 
 def best(scores: NDArray[np.float32], ids: Sequence[str], top_k: int) -> Ranking:
@@ -25,3 +25,13 @@ def best(scores: NDArray[np.float32], ids: Sequence[str], top_k: int) -> Ranking
         kept = list(range(min(top_k, len(scores))))
     order = sorted(zip(scores[kept].tolist(), [ids[i] for i in kept], kept, strict=True), reverse=True)
     return Ranking(tuple(page for _, page, _ in order), scores[[i for _, _, i in order]])
+
+
+def without_identical_ids(run: Run, top_k: int) -> Run:
+    """Return `run` without pages that have the id of the query itself, each ranking cut to `top_k`."""
+    return {query: _without(query, ranking, top_k) for query, ranking in run.items()}
+
+
+def _without(page: str, ranking: Ranking, top_k: int) -> Ranking:
+    kept = [i for i, other in enumerate(ranking.ids) if other != page][:top_k]
+    return Ranking(tuple(ranking.ids[i] for i in kept), ranking.scores[kept])

@@ -1,13 +1,14 @@
 """Results as tables of text, for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from jina_vdr.catalog import Selection
 from jina_vdr.errors import one_line
-from jina_vdr.metrics import display_name
 from jina_vdr.result import Result, Scores
+from jina_vdr.vocabulary import display_name
 
 if TYPE_CHECKING:
     from jina_vdr.comparison import Difference
@@ -39,9 +40,9 @@ def result_table(result: Result, subsets: Sequence[str] = ()) -> str:
     shown = _selected(result, subsets)
     rows = [_subset_row(scores) for scores in shown]
     if len(rows) > 1:
-        queries, pages = sum(s.n_queries for s in shown), sum(s.n_documents for s in shown)
+        queries, pages = _sum(s.n_queries for s in shown), _sum(s.n_documents for s in shown)
         mean = _percent_or_dash(_mean(result, subsets))
-        rows.append(["mean", "", f"{queries:,}", f"{pages:,}", mean, "", ""])
+        rows.append(["mean", "", _count(queries), _count(pages), mean, "", ""])
     header = ["subset", "language", "queries", "pages", metric, "95 %", "tied"]
     title = one_line(f"{result.task.name} · {result.model.name}{_how_much(result, subsets)}")
     return f"{title}\n{text_table(header, rows, right=range(2, 7))}"
@@ -52,10 +53,10 @@ def summary_table(results: Sequence[tuple[Result, Sequence[str]]]) -> str:
     rows = []
     for result, subsets in results:
         shown = _selected(result, subsets)
-        queries = sum(scores.n_queries for scores in shown)
+        queries = _count(_sum(scores.n_queries for scores in shown))
         mean = _percent_or_dash(_mean(result, subsets))
         metric = display_name(result.task.main_score)
-        rows.append([result.task.name, str(len(shown)), f"{queries:,}", metric, mean])
+        rows.append([result.task.name, str(len(shown)), queries, metric, mean])
     return text_table(["task", "subsets", "queries", "metric", "mean"], rows, right=(1, 2, 4))
 
 
@@ -82,7 +83,7 @@ def comparison_table(differences: "Sequence[Difference]") -> str:
         [
             d.task,
             d.subset,
-            f"{d.n_queries:,}",
+            _count(d.n_queries),
             display_name(d.metric),
             percent(d.first),
             percent(d.second),
@@ -106,27 +107,50 @@ def provenance_lines(result: Result) -> list[str]:
                 None, [f"model:   {model.name} ({model.family}) revision {model.revision or '-'}", settings]
             )
         ),
-        f"data:    {result.task.dataset.path} at {result.task.dataset.revision}",
-        f"made:    {about.started} with jina-vdr {about.jina_vdr}, {versions}",
-        f"on:      {about.host.get('cpu')}, {about.host.get('cores')} cores, device {about.device}",
-        f"seconds: {sum(scores.seconds for scores in result.scores):.1f}",
+        f"data:    {result.task.dataset.path or 'not named,'} at {result.task.dataset.revision}",
+        *(_made_here(result, versions) if result.origin == "run" else _made_elsewhere(result, versions)),
     ]
 
 
-def aggregate(results: Sequence[Result], over: str) -> float | None:
+def _made_here(result: Result, versions: str) -> list[str]:
+    about = result.provenance
+    return [
+        f"made:    {about.started} with jina-vdr {about.jina_vdr}, {versions}",
+        f"on:      {about.host.get('cpu')}, {about.host.get('cores')} cores, device {about.device}",
+        f"seconds: {sum(scores.seconds or 0 for scores in result.scores):.1f}",
+    ]
+
+
+def _made_elsewhere(result: Result, versions: str) -> list[str]:
+    about = result.provenance
+    made = f"made:    {about.started or '-'} with {versions or 'mteb'}"
+    return [f"{made}, imported by jina-vdr {about.jina_vdr}"]
+
+
+def aggregate(wanted: Sequence[Selection], results: Sequence[Result], over: str) -> float | None:
     """Return the mean of main scores over `task`, `subset` or `language`; None while something is missing.
 
-    Over languages: first the mean over the subsets of each language, then over languages.
+    Over tasks: each selection counts once, with the mean over its subsets. Over languages: first the mean
+    over the subsets of each language, then over languages.
     """
-    if not results or any(result.status != "complete" for result in results):
+    measured = {result.task.name: result for result in results}
+    parts = [_scores_of(selection, measured.get(selection.task.name)) for selection in wanted]
+    scores = [s for part in parts for s in part or ()]
+    if not parts or None in parts:
         return None
     if over == "task":
-        return fmean(result.main_score or 0.0 for result in results)
-    scores = [s for result in results for s in result.scores]
+        return fmean(fmean(s.main_score for s in part or ()) for part in parts)
     if over == "subset":
         return fmean(s.main_score for s in scores)
     languages = sorted({language for s in scores for language in s.languages})
     return fmean(fmean(s.main_score for s in scores if language in s.languages) for language in languages)
+
+
+def _scores_of(selection: Selection, result: Result | None) -> list[Scores] | None:
+    """Return the scores of all that is selected, None while one is missing."""
+    places = [(split, subset) for split in selection.task.eval_splits for subset in selection.subsets]
+    found = [result.of(*place) for place in places] if result else [None]
+    return [scores for scores in found if scores] if all(found) else None
 
 
 def percent(value: float) -> str:
@@ -136,6 +160,16 @@ def percent(value: float) -> str:
 
 def _percent_or_dash(value: float | None) -> str:
     return "-" if value is None else percent(value)
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    """Add up; a sum of which a part is not known is not known."""
+    known = list(values)
+    return None if None in known else sum(value or 0 for value in known)
 
 
 def _selected(result: Result, subsets: Sequence[str]) -> list[Scores]:
@@ -164,9 +198,9 @@ def _subset_row(scores: Scores) -> Row:
     return [
         scores.subset,
         " ".join(scores.languages),
-        f"{scores.n_queries:,}",
-        f"{scores.n_documents:,}",
+        _count(scores.n_queries),
+        _count(scores.n_documents),
         percent(scores.main_score),
         interval,
-        str(scores.n_tied_queries_at_5),
+        _count(scores.n_tied_queries_at_5),
     ]

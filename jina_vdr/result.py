@@ -11,8 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from jina_vdr.atomic import write_text
 from jina_vdr.errors import InvalidFile
-from jina_vdr.metrics import PAIR_METRICS, RETRIEVAL_METRICS
-from jina_vdr.vocabulary import FILE_NAME
+from jina_vdr.vocabulary import FILE_NAME, PAIR_METRICS, RETRIEVAL_METRICS
 
 SCHEMA = "jina-vdr/result@1"
 
@@ -36,8 +35,13 @@ class Record(BaseModel):
 class DatasetRecord(Record):
     """Which data."""
 
-    path: str
-    revision: str = Field(description="a commit, or sha256 of local files")
+    path: str = Field(description="empty where MTEB gives another revision than the task: it names no path")
+    revision: str = Field(description="a commit, or sha256 of local files; a branch, where MTEB says no more")
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the revision is one state of the data: a branch is not."""
+        return re.fullmatch("[0-9a-f]{40}|sha256:.*", self.revision) is not None
 
 
 class TaskRecord(Record):
@@ -70,42 +74,53 @@ class Artifact(Record):
     rows: int
 
 
+class Source(Record):
+    """The file beside an imported result that holds what was imported, word for word."""
+
+    path: Literal["mteb.json.gz"] = "mteb.json.gz"
+    sha256: str = Field(description="of the content, unpacked")
+
+
 class Scores(Record):
-    """One subset of one split, measured. Metrics are fractions; `ci95` is the interval of the main score."""
+    """One subset of one split, measured. Metrics are fractions; `ci95` is the interval of the main score.
+
+    A run knows everything; what others measured may come without counts, times and the table of queries.
+    """
 
     split: FileName
     subset: FileName
     languages: list[str]
-    n_queries: int = Field(description="pairs, for a pair task")
-    n_documents: int
+    n_queries: int | None = Field(description="pairs, for a pair task")
+    n_documents: int | None
     dropped: dict[str, int]
-    n_tied_queries_at_5: int
+    n_tied_queries_at_5: int | None
     main_score: float
     ci95: tuple[float, float] | None
     metrics: dict[Metric, float]
-    seconds: float
-    per_query: Artifact
+    seconds: float | None
+    per_query: Artifact | None
 
 
 class Provenance(Record):
-    """What a result was made with, and no part of its identity."""
+    """What a result was made with, and no part of its identity. Of an import: what the file says."""
 
     jina_vdr: str
-    started: str
-    python: str
+    started: str | None
+    python: str | None
     packages: dict[str, str]
     host: dict[str, str | int | None]
-    device: str
+    device: str | None
     runtime: dict[str, str | int | None] = Field(
         description="what was asked of the model: device, batch size"
     )
 
 
 class Result(Record):
-    """One model on one task."""
+    """One model on one task: what we measured, or what MTEB did."""
 
     schema_: Literal["jina-vdr/result@1"] = Field("jina-vdr/result@1", alias="schema")
     id: str
+    origin: Literal["run", "mteb"] = "run"
     status: Literal["complete", "partial"]
     publishable: bool
     task: TaskRecord
@@ -113,6 +128,17 @@ class Result(Record):
     limit: int | None
     scores: list[Scores]
     provenance: Provenance
+    source: Source | None = None
+
+    @model_validator(mode="after")
+    def _holds_what_its_origin_gives(self) -> "Result":
+        if (self.origin == "run") != (self.source is None):
+            raise ValueError("a result that was imported, and no other, has a source")
+        for scores in self.scores if self.origin == "run" else ():
+            known = (scores.n_queries, scores.n_documents, scores.n_tied_queries_at_5, scores.seconds)
+            if None in (*known, scores.per_query):
+                raise ValueError(f"subset '{scores.subset}' was run, and lacks a count, a time or its table")
+        return self
 
     @model_validator(mode="after")
     def _holds_each_subset_once(self) -> "Result":
@@ -144,7 +170,7 @@ def result_path(root: Path, task: str, model: ModelRecord, limit: int | None) ->
     cut = model.settings.get("truncate_dim")
     readable = [model.vector_type or model.family, f"d{cut}" if cut else "", f"limit{limit}" if limit else ""]
     variant = "-".join([*filter(None, readable), _hash({"model": model.model_dump(), "limit": limit})[:12]])
-    return root / _file_name(model.name) / variant / f"{_file_name(task)}.json"
+    return root / file_name(model.name) / variant / f"{file_name(task)}.json"
 
 
 def write_result(path: Path, result: Result) -> None:
@@ -172,11 +198,11 @@ def read_results(root: Path) -> Iterator[tuple[Path, Result]]:
         yield path, read_result(path)
 
 
-def _hash(value: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """Keep letters, digits, `.`, `_` and `-`: a name from a file or the command line is no path."""
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("/", "__")).lstrip(".")
     return safe or "_"
+
+
+def _hash(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

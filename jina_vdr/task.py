@@ -12,7 +12,6 @@ from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_
 from jina_vdr.dataset import Dataset
 from jina_vdr.errors import near
 from jina_vdr.languages import is_tag
-from jina_vdr.metrics import PAIR_METRICS, RETRIEVAL_METRICS
 from jina_vdr.schema import (
     MAPPING,
     MAPPING_OR_OTHER,
@@ -25,7 +24,15 @@ from jina_vdr.schema import (
     validated,
 )
 from jina_vdr.specfile import load
-from jina_vdr.vocabulary import DOCUMENT_FORMATS, DOMAINS, FILE_NAME, QUERY_FORMATS
+from jina_vdr.vocabulary import (
+    DOCUMENT_FORMATS,
+    DOMAINS,
+    FILE_NAME,
+    PAIR_METRICS,
+    PAIR_TYPES,
+    QUERY_FORMATS,
+    RETRIEVAL_METRICS,
+)
 
 DEFAULT_SUBSET = "default"
 METRICS = (*RETRIEVAL_METRICS, *PAIR_METRICS)
@@ -77,9 +84,17 @@ class Expected(SpecRecord):
 
 
 class Protocol(SpecRecord):
-    """What is done with a query that has no relevant page: dropped and counted, or an error."""
+    """What an evaluation of the task does beyond ranking and scoring.
+
+    queries_without_positives: what becomes of a query that has no relevant page; dropped ones are counted.
+    ignore_identical_ids: a page that has the query's own id is taken out of the query's ranking.
+    clusters: which queries are drawn together in a bootstrap: those with one value in the column `cluster`,
+    or those with the same judgments, as translations of one query have them.
+    """
 
     queries_without_positives: Literal["drop", "error"] = "drop"
+    ignore_identical_ids: Flag = False
+    clusters: Literal["column", "judgments"] = "column"
 
 
 class Task(SpecRecord):
@@ -88,7 +103,7 @@ class Task(SpecRecord):
     schema_: Literal[1] = Field(1, alias="schema", description="version of the file format")
     name: Name
     version: Annotated[Whole, Field(ge=1)] = Field(1, description="raise it when scores change")
-    type: Literal["VisualDocumentRetrieval", "VisualSTS", "Retrieval"] = "VisualDocumentRetrieval"
+    type: Literal["VisualDocumentRetrieval", "VisualSTS", "Retrieval", "STS"] = "VisualDocumentRetrieval"
     category: Text = Field("t2i", description="MTEB's code: what asks, what is found")
     dataset: Dataset
     eval_splits: Annotated[list[Name], Field(min_length=1)] = ["test"]
@@ -134,11 +149,14 @@ class Task(SpecRecord):
         return tuple(self.eval_langs[subset] if isinstance(self.eval_langs, dict) else self.eval_langs)
 
     def sha256(self) -> str:
-        """Return the hash of all that can change a number and is not the data set's own revision."""
+        """Return the hash of all that can change a number and is not the data set's own revision.
+
+        What has its default is not in it, so that a field that comes later changes no hash.
+        """
         fields = {"name", "version", "type", "eval_splits", "eval_langs", "main_score", "metrics", "protocol"}
         said = {
-            **self.model_dump(include=fields),
-            "dataset": self.dataset.model_dump(exclude={"path", "revision"}),
+            **self.model_dump(include=fields, exclude_defaults=True),
+            "dataset": self.dataset.model_dump(exclude={"path", "revision"}, exclude_defaults=True),
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
@@ -158,7 +176,7 @@ class Task(SpecRecord):
         """Fill in the metrics of the type, and the main score among them."""
         if not isinstance(data, dict):
             return data
-        pairs = data.get("type") == "VisualSTS"
+        pairs = data.get("type") in PAIR_TYPES
         main, metrics = data.get("main_score", ""), data.get("metrics", [])
         if main == "":
             main = "cosine_spearman" if pairs else "ndcg_at_5"
@@ -170,7 +188,7 @@ class Task(SpecRecord):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Task":
-        pairs = self.type == "VisualSTS"
+        pairs = self.type in PAIR_TYPES
         if pairs != (self.dataset.format == "pairs"):
             message = f"{self.type} does not go with format {self.dataset.format}"
             raise WrongPart(message, "type" if "type" in self.model_fields_set else "dataset")

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,7 +30,7 @@ FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 
 @dataclass(frozen=True)
 class Repo:
-    """One commit, also called main.
+    """One commit; `refs` are the branches and tags that name it, `parent` is the commit before.
 
     `access`: open, private (only with the token), gated (lists its files, gives none).
     """
@@ -38,6 +38,14 @@ class Repo:
     commit: str
     folder: Path
     access: str = "open"
+    refs: tuple[str, ...] = ("main",)
+    parent: "Repo | None" = None
+
+    def at(self, revision: str) -> "Repo | None":
+        """Return the commit that a branch, a tag or 40 hex digits name."""
+        if revision in {*self.refs, self.commit}:
+            return self
+        return self.parent.at(revision) if self.parent else None
 
     @property
     def names(self) -> list[str]:
@@ -49,18 +57,27 @@ class Repo:
 class Hub:
     """What is served, by `datasets/org/name` or `models/org/name`, and what was asked for.
 
-    `faults`: repositories whose files arrive cut, or lie in a storage that fails.
+    `faults`: repositories, or files as `org/name/file`, that arrive cut, that wait (hang) until `go_on` is
+    set, that lie in a storage that fails, or that are said to be huge.
     """
 
     url: str
     repos: dict[str, Repo] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     def add(self, name: str, folder: Path, access: str = "open") -> str:
         """Serve a folder; return its commit."""
         commit = hashlib.sha1(name.encode()).hexdigest()
         self.repos[name] = Repo(commit, folder, access)
+        return commit
+
+    def push(self, name: str, folder: Path, tag: str) -> str:
+        """Make a folder the next commit of a repository; return it. The one before is reached by `tag`."""
+        before = replace(self.repos[name], refs=(tag,))
+        commit = hashlib.sha1(before.commit.encode()).hexdigest()
+        self.repos[name] = Repo(commit, folder, before.access, parent=before)
         return commit
 
     @property
@@ -94,6 +111,25 @@ def environment(home: Path, endpoint: str, **more: str) -> dict[str, str]:
 def run(home: Path, endpoint: str, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
     """Run `jina-vdr` in a process of its own: huggingface_hub reads its settings once."""
     return _python(["-m", "jina_vdr", *map(str, arguments)], home, environment(home, endpoint, **more))
+
+
+BLOCKED = """
+import os, sys
+def refuse(event, arguments):
+    if event in {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}:
+        os.write(2, f"network: {event} {arguments[1:]}".encode())
+        os._exit(99)
+sys.addaudithook(refuse)
+from jina_vdr.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def run_blocked(
+    home: Path, endpoint: str, *arguments: object, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `jina-vdr` in a process that ends with 99 when it connects to anything or looks up an address."""
+    return _python(["-c", BLOCKED, *map(str, arguments)], home, environment(home, endpoint, **more))
 
 
 SEVERAL = """
@@ -154,18 +190,24 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(401, b"", {"X-Error-Message": "Invalid credentials in Authorization header"})
         elif repo is None or (repo.access == "private" and not token):
             self.refuse(404 if token else 401, "RepoNotFound")
-        elif revision not in {"main", repo.commit}:
+        elif repo.at(revision) is None:
             self.refuse(404, "RevisionNotFound")
         elif repo.access == "gated" and "/resolve/" in self.path:
             self.refuse(403 if token else 401, "GatedRepo")
         else:
-            then(name, repo)
+            then(name, repo.at(revision))
 
-    def list_files(self, _name: str, repo: Repo) -> None:
+    def list_files(self, name: str, repo: Repo) -> None:
+        huge = self.hub.faults.get(name) == "huge"
         start = int(parse_qs(urlsplit(self.path).query).get("cursor", ["0"])[0])
         files = [
-            {"type": "file", "path": name, "size": size(repo, name), "oid": oid(repo, name)}
-            for name in repo.names[start : start + PAGE]
+            {
+                "type": "file",
+                "path": file,
+                "size": 10**18 if huge else size(repo, file),
+                "oid": oid(repo, file),
+            }
+            for file in repo.names[start : start + PAGE]
         ]
         folders = [{"type": "directory", "path": "folder", "oid": "0" * 40}] if start == 0 else []
         more = start + PAGE < len(repo.names)
@@ -182,9 +224,11 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(404, "EntryNotFound", headers)
             return
         data = (repo.folder / file).read_bytes()
-        fault = self.hub.faults.get(name)
+        fault = self.hub.faults.get(f"{name}/{file}", self.hub.faults.get(name))
         if fault == "cut" and self.command == "GET":
             data = data[: len(data) // 2]
+        elif fault == "hang" and self.command == "GET":
+            self.hub.go_on.wait(60)
         elif fault == "storage":
             headers |= {"X-Xet-Hash": "a" * 64, "X-Xet-Refresh-Route": f"{self.hub.url}/storage"}
         self.reply(200, data, {"ETag": f'"{oid(repo, file)}"', **headers})

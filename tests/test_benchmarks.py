@@ -207,7 +207,7 @@ def test_a_tag_stands_for_all_bundled_tasks_that_carry_it(library):
     assert json.loads(run(library, "benchmarks", "list", "--json").stdout)[0]["benchmark"] == "New"
     shown = run(library, "benchmarks", "show", "new").stdout.split("\n")
     assert [line.split()[0] for line in shown[4:6]] == ["One", "Two"]
-    assert "2 tasks, 2 subsets" in shown
+    assert "2 tasks, 2 subsets, 1 language" in shown
     refused = run(library, "benchmarks", "show", "wrong.benchmark.yaml")
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "JV315" in refused.stderr

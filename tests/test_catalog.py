@@ -18,7 +18,7 @@ from jina_vdr.catalog import (
 )
 from jina_vdr.errors import InvalidFile, UsageError
 from jina_vdr.task import load_task
-from jina_vdr.vocabulary import DOCUMENT_FORMATS, DOMAINS, QUERY_FORMATS, TYPES
+from jina_vdr.vocabulary import DOCUMENT_FORMATS, DOMAINS, PAIR_TYPES, QUERY_FORMATS, TYPES
 
 AXES = {
     "domains": DOMAINS,
@@ -50,7 +50,7 @@ LANGUAGES = {
 
 
 def write(folder, name, file="", **fields):
-    layout = "pairs" if fields.get("type") == "VisualSTS" else "beir"
+    layout = "pairs" if fields.get("type") in PAIR_TYPES else "beir"
     said = {
         "name": name,
         "dataset": {"path": "./data", "format": layout},

@@ -1,4 +1,4 @@
-"""`jina-vdr results`, means over several results, and what no file that we write may hold."""
+"""`jina-vdr results`, and what no file that we write may hold."""
 
 import csv
 import json
@@ -7,13 +7,11 @@ import platform
 import shutil
 import subprocess
 import sys
-from statistics import fmean
 
 import pyarrow.parquet as pq
 import pytest
 
 from jina_vdr.cli import main
-from jina_vdr.report import aggregate
 from jina_vdr.result import read_result
 from tests.replicas import evaluated, images, parquet, png, task_file, text_task
 
@@ -187,36 +185,6 @@ def test_pairs_are_compared_without_an_interval_and_have_no_run(tmp_path, run):
     assert (record["metric"], record["interval"]) == ("cosine_spearman", None)
     assert record["difference"] == record["second"] - record["first"] != 0
     assert run("export", "--to", "trec", "--out", tmp_path / "trec", tmp_path / "results")[1] == ""
-
-
-@pytest.fixture
-def two(tmp_path):
-    """Results of one model on two tasks; one subset of the second is in two languages."""
-    text_task(tmp_path)
-    first = evaluated(tmp_path).result
-    text_task(tmp_path, ("de", "fr", "es"), n_queries=13)
-    languages = {"de": ["deu-Latn"], "fr": ["deu-Latn", "fra-Latn"], "es": ["spa-Latn"]}
-    task_file(tmp_path, {}, eval_langs=languages, name="Second")
-    return first, evaluated(tmp_path).result
-
-
-def test_means_over_tasks_subsets_and_languages(two):
-    a_de, a_fr = (scores.main_score for scores in two[0].scores)
-    b_de, b_es, b_fr = (scores.main_score for scores in two[1].scores)
-    assert len({a_de, a_fr, b_de, b_fr, b_es}) == 5
-    over_tasks = fmean([(a_de + a_fr) / 2, (b_de + b_fr + b_es) / 3])
-    over_languages = fmean([fmean([a_de, b_de, b_fr]), fmean([a_fr, b_fr]), b_es])
-    assert aggregate(two, "task") == pytest.approx(over_tasks)
-    assert aggregate(two, "subset") == pytest.approx(fmean([a_de, a_fr, b_de, b_fr, b_es]))
-    assert aggregate(two, "language") == pytest.approx(over_languages)
-
-
-@pytest.mark.parametrize("over", ["task", "subset", "language"])
-def test_there_is_no_mean_while_something_is_missing(two, over):
-    partial = two[1].model_copy(update={"status": "partial", "scores": two[1].scores[:1]})
-    assert partial.main_score is None
-    assert aggregate([two[0], partial], over) is None
-    assert aggregate([], over) is None
 
 
 def said_by(path):

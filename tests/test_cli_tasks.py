@@ -71,25 +71,40 @@ def lines(text):
 
 
 def test_list_is_a_table_with_one_row_a_task_and_the_sums(run):
-    code, out, err = run("tasks", "list", "--language", "de", "--language", "hu")
+    code, out, err = run("tasks", "list", "--benchmark", "demo", "--language", "de", "--language", "hu")
     assert (code, err) == (0, "")
     rows = [re.split(r"\s{2,}", line) for line in lines(out)]
-    assert rows[0] == ["task", "type", "subsets", "languages", "queries", "pages", "formats"]
-    pages, pairs = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in task_files(bundled_root()))
-    sums = [f"{pages['expected']['de'][what] + pages['expected']['hu'][what]:,}" for what in COUNTS]
-    assert rows[2][:6] == ["DemoPages", "VisualDocumentRetrieval", "2", "2", *sums]
-    asked = f"{pairs['expected']['de']['pairs'] + pairs['expected']['hu']['pairs']:,}"
-    assert rows[3][:6] == ["DemoSTS", "VisualSTS", "2", "2", asked, "-"]
-    assert lines(out)[-1] == "2 tasks, 4 subsets"
-    one = run("tasks", "list", "--type", "VisualSTS", "--language", "German")[1]
-    assert lines(one)[-1] == "1 task, 1 subset"
+    assert rows[0] == ["task", "type", "subsets", "languages", "queries", "pages", "score", "formats"]
+    pages, pairs = (all_tasks()[name].expected for name in ("DemoPages", "DemoSTS"))
+    sums = [f"{getattr(pages['de'], what) + getattr(pages['hu'], what):,}" for what in COUNTS]
+    assert rows[2][:7] == ["DemoPages", "VisualDocumentRetrieval", "2", "2", *sums, "nDCG@5"]
+    asked = f"{pairs['de'].pairs + pairs['hu'].pairs:,}"
+    assert rows[3][:7] == ["DemoSTS", "VisualSTS", "2", "2", asked, "-", "Spearman"]
+    said = f"2 tasks, 4 subsets, 2 languages, {sums[0]} queries, {sums[1]} pages, {asked} pairs"
+    assert lines(out)[-1] == said
+
+
+def test_list_has_no_column_for_the_type_where_there_is_one(run):
+    out = run("tasks", "list", "--type", "VisualSTS", "--benchmark", "demo", "--language", "German")[1]
+    assert lines(out)[0].split()[:2] == ["task", "subsets"]
+    pairs = all_tasks()["DemoSTS"].expected["de"].pairs
+    assert lines(out)[-1] == f"1 task, 1 subset, 1 language, {pairs} pairs"
+
+
+def test_a_gated_task_says_so_in_the_list_and_on_its_card(run):
+    out = run("tasks", "list", "--benchmark", "ViDoRe(v3)")[1]
+    assert [line.split()[0] for line in lines(out) if "(gated)" in line] == [
+        "Vidore3NuclearRetrieval",
+        "Vidore3TelecomRetrieval",
+    ]
+    assert "set HF_TOKEN" in run("tasks", "show", "Vidore3NuclearRetrieval")[1]
 
 
 def test_list_as_json_holds_every_task_with_the_chosen_subsets(run):
-    records = json.loads(run("tasks", "list", "--json", "--language", "Hungarian")[1])
-    assert [(record["name"], record["subsets"]) for record in records] == [
-        ("DemoPages", ["hu"]),
-        ("DemoSTS", ["hu"]),
+    records = json.loads(run("tasks", "list", "--json", "--benchmark", "demo", "--language", "Hungarian")[1])
+    assert [(record["name"], record["subsets"], record["languages"]) for record in records] == [
+        ("DemoPages", ["hu"], ["hun-Latn"]),
+        ("DemoSTS", ["hu"], ["hun-Latn"]),
     ]
 
 
@@ -98,7 +113,8 @@ def test_list_as_json_holds_every_task_with_the_chosen_subsets(run):
     [
         (["list", "--language", "Germann"], "error[JV103] there is no language 'Germann'"),
         (["list", "--domain", "Legl"], "did you mean 'Legal'?"),
-        (["list", "--document-format", "maps"], "error[JV106] no task passes all filters"),
+        (["list", "--document-format", "maps", "--type", "STS"], "error[JV106] no task passes all filters"),
+        (["list", "--benchmark", "JinaVDRR"], "did you mean 'JinaVDR'?"),
         (["list", "--query-kind", "kwd"], "error[JV112] there is no query kind 'kwd'"),
         (["show", "DemoPage"], "did you mean 'DemoPages'?"),
         (["show"], "error[JV100] Missing argument 'NAME'"),
@@ -140,10 +156,14 @@ def test_show_is_a_card_with_a_command_that_runs_the_task(run, tmp_path):
     assert card[-1] == "run:     jina-vdr eval --model bm25 --task 'my task.yaml'"
 
 
-def test_show_as_json_is_a_task_file_of_the_same_task(run, tmp_path):
-    (tmp_path / "again.yaml").write_text(run("tasks", "show", "demosts", "--json")[1])
-    again, bundled = load_task(tmp_path / "again.yaml"), all_tasks()["DemoSTS"]
+@pytest.mark.parametrize(
+    "name", ["DemoSTS", "MMDocIRT2IRetrieval", "MIRACLVisionRetrieval", "LEMBQMSumRetrieval"]
+)
+def test_show_as_json_is_a_task_file_of_the_same_task(run, tmp_path, name):
+    (tmp_path / "again.yaml").write_text(run("tasks", "show", name.lower(), "--json")[1])
+    again, bundled = load_task(tmp_path / "again.yaml"), all_tasks()[name]
     assert again.model_dump() == bundled.model_dump()
+    assert again.sha256() == bundled.sha256()
 
 
 def test_validate_reports_every_file_and_exits_with_3_when_one_is_invalid(run, tmp_path):
@@ -168,7 +188,7 @@ def test_validate_reports_every_file_and_exits_with_3_when_one_is_invalid(run, t
 def test_validate_without_files_checks_what_comes_with_us(run):
     code, out, err = run("tasks", "validate")
     assert (code, err) == (0, "")
-    assert len(lines(out)) == len(list(bundled_root().glob("*.yaml")))
+    assert len(lines(out)) == len(list(bundled_root().glob("[!_]*.yaml")))
 
 
 def test_validate_data_opens_the_data_and_exits_with_4_when_it_is_wrong(run, tmp_path):
@@ -265,16 +285,19 @@ def test_benchmarks_are_listed_and_shown(run):
     assert (code, lines(out)[2].split()[:3]) == (0, ["demo", "2", "40"])
     card = lines(run("benchmarks", "show", "DEMO")[1])
     assert [line.split()[0] for line in card[4:6]] == ["DemoPages", "DemoSTS"]
-    assert card[-1] == "run:      jina-vdr eval --model bm25 --benchmark DEMO"
-    (listed,) = json.loads(run("benchmarks", "list", "--json")[1])
+    assert "  mean over tasks (2 tasks, orders models)" in card
+    assert card[-1] == "run: jina-vdr eval --model bm25 --benchmark DEMO"
+    listed = json.loads(run("benchmarks", "list", "--json")[1])[0]
     assert listed == json.loads(run("benchmarks", "show", "demo", "--json")[1])
     assert listed["tasks"] == ["DemoPages", "DemoSTS"]
 
 
 def test_the_program_sends_results_to_stdout_and_complaints_to_stderr(tmp_path):
     (tmp_path / "bad.yaml").write_text("name: 5\n")
-    command = [sys.executable, "-m", "jina_vdr", "tasks", "validate", "bad.yaml", str(bundled_root())]
+    beir(tmp_path / "data/default")
+    good = task_file(tmp_path, {}).name
+    command = [sys.executable, "-m", "jina_vdr", "tasks", "validate", "bad.yaml", good]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 3
-    assert [line.rpartition(": ")[2] for line in lines(done.stdout)] == ["ok", "ok", "ok, 2 tasks"]
+    assert done.stdout == f"{good}: ok\n"
     assert lines(done.stderr)[0].startswith("bad.yaml:1:1: error[JV31")

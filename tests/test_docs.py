@@ -22,6 +22,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = {
     "make demo": "installs from the network",
     "make test": "would run this test",
+    "jina-vdr eval --model st:NAME": "NAME stands for a model from the network",
     "jina-vdr eval --model st:NAME --benchmark demo": "NAME stands for a model from the network",
     "jina-vdr eval --model tesseract --benchmark demo": "takes minutes",
 }

@@ -116,7 +116,6 @@ def test_a_message_is_one_line_that_cannot_act_on_the_terminal():
         ("eval --model bm25 --task DemoPages --device cpu", "JV108", ["bm25", "--device"]),
         ("eval --model fake --task DemoPages --truncate-dim 257", "JV109", ["256", "257"]),
         ("eval --model precomputed:none --task DemoPages", "JV110", ["none"]),
-        ("eval --model fake", "JV111", ["--benchmark", "--task"]),
         ("eval --model fake --task DemoPages --domain Manual", "JV112", ["'Manual'", "'Manuals'"]),
         ("results show none", "JV117", ["none", "jina-vdr eval"]),
     ],

@@ -138,7 +138,8 @@ def test_offline_what_was_not_fetched_is_one_line_a_task(online, hub):
     hub.requests.clear()
     done = again("--results", root / "offline", "--language", "deu", "--offline")
     assert [line.split(";")[0] for line in complaints(done)] == [
-        f"error[JV401] org/{layout} is not in the cache and cannot be fetched" for layout in LAYOUTS
+        f"error[JV401] task {layout}-hub: org/{layout} is not in the cache and cannot be fetched"
+        for layout in LAYOUTS
     ]
     assert done.returncode == 1
     assert set(scores(root / "offline")) == {f"{layout}-disk" for layout in LAYOUTS}
@@ -159,18 +160,19 @@ def test_offline_with_an_empty_cache_is_one_line_and_leaves_nothing(tmp_path, hu
     assert not list((tmp_path / "home").rglob("*"))
 
 
-def test_a_damaged_list_of_files_is_as_good_as_none(tmp_path):
+@pytest.mark.parametrize("listed", ['{"a.parq', '["a.parquet"]'], ids=["damaged", "without sizes"])
+def test_a_damaged_list_of_files_is_as_good_as_none_and_so_is_one_without_sizes(tmp_path, listed):
     hub = Hub(tmp_path, offline=True)
     listing = tmp_path / "hub" / f"org__name@{'0' * 40}.json"
     listing.parent.mkdir()
-    listing.write_text('["a.parq')
+    listing.write_text(listed)
     with pytest.raises(DataError, match="is not in the cache"):
-        hub.names("org/name", "0" * 40)
+        hub.files("org/name", "0" * 40)
 
 
 def test_an_offline_hub_asks_nobody_whatever_the_client_is_set_to(tmp_path):
     offline = Hub(tmp_path / "cache", offline=True)
-    for ask in (offline.names, partial(offline.fetch, names=["test.parquet"])):
+    for ask in (offline.files, partial(offline.fetch, names=["test.parquet"])):
         with pytest.raises(DataError, match="is not in the cache"):
             ask("org/of-these-tests-alone", "0" * 40)
 
@@ -263,7 +265,7 @@ def test_a_file_that_did_not_arrive_is_fetched_by_the_next_run(refused):
 def test_a_token_that_the_hub_refuses_is_said_to_be_the_cause(refused):
     lines = complaints(refused[4])
     assert (
-        "error[JV403] org/nothing: the Hub refuses access; set HF_TOKEN to a token that may read it"
+        "error[JV403] task missing: org/nothing: the Hub refuses access; set HF_TOKEN to a token that may"
         in lines[0]
     )
 

@@ -79,8 +79,10 @@ def test_other_shapes_are_no_tags(text):
 
 
 def test_a_tag_outside_the_table_is_a_tag():
-    assert is_tag("yor-Latn")
-    assert language_of("yor-Latn") is None
+    assert is_tag("xho-Latn")
+    assert language_of("xho-Latn") is None
+    assert matches(find_language("xho-Latn"), "xho-Latn")
+    assert not matches(find_language("xho-Latn"), "zul-Latn")
 
 
 def test_a_tag_in_another_script_falls_back_to_the_language():

@@ -8,10 +8,7 @@ import pytrec_eval
 from scipy import stats
 
 from jina_vdr.metrics import (
-    CUTOFFS,
-    RETRIEVAL_METRICS,
     correlations,
-    display_name,
     first_relevant,
     mean_interval,
     pair_interval,
@@ -20,6 +17,7 @@ from jina_vdr.metrics import (
 )
 from jina_vdr.ranking import best
 from jina_vdr.records import Ranking
+from jina_vdr.vocabulary import CUTOFFS, RETRIEVAL_METRICS, display_name
 
 PAGES = [f"p{i}" for i in range(150)]
 

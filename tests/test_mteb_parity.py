@@ -9,11 +9,11 @@ import pytest
 import pytrec_eval
 
 from jina_vdr.measurement import measure_run
-from jina_vdr.metrics import RETRIEVAL_METRICS, TREC_EVAL_NAMES
 from jina_vdr.model import Options, parse_model
 from jina_vdr.ranker import make_ranker
 from jina_vdr.store import Store
 from jina_vdr.task import load_task
+from jina_vdr.vocabulary import RETRIEVAL_METRICS, TREC_EVAL_NAMES
 from tests.replicas import beir, card, images, load, parquet, png, qa, task_file
 
 TASKS = Path(__file__).parent.parent / "tasks"

@@ -115,7 +115,7 @@ def test_other_languages_do_not_share_texts(tmp_path):
     [
         ((), "eng"),
         (("und",), "eng"),
-        (("yor-Latn",), "eng"),
+        (("xho-Latn",), "eng"),
         (("jpn-Jpan", "eng-Latn", "jpn-Jpan"), "jpn+eng"),
         (("zho-Hans",), "chi_sim"),
     ],

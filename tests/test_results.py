@@ -14,8 +14,8 @@ from scipy import stats
 from jina_vdr.comparison import compare
 from jina_vdr.errors import InvalidFile, UsageError
 from jina_vdr.export import as_text, rows, write_parquet, write_trec
-from jina_vdr.metrics import TREC_EVAL_NAMES
 from jina_vdr.result import ModelRecord, read_result, read_results, result_path, write_result
+from jina_vdr.vocabulary import TREC_EVAL_NAMES
 from tests.replicas import beir, evaluated, replica_task, text_task
 
 MODELS = [("bm25", {}), ("fake", {}), ("fake", {"vector_type": "multi"}), ("fake", {"truncate_dim": 2})]
@@ -99,6 +99,10 @@ WRONG = {
     "scores": [],
     "scores.0.main_score": "0.5",
     "scores.0.n_queries": None,
+    "scores.0.n_tied_queries_at_5": None,
+    "scores.1.per_query": None,
+    "origin": "mteb",
+    "source": {"path": "mteb.json.gz", "sha256": "0"},
     "scores.0.seconds": float("nan"),
     "scores.0.ci95": [0.1],
     "scores.0.metrics": {"accuracy": 0.5},

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from jina_vdr.catalog import whole
 from jina_vdr.data import data_revision
 from jina_vdr.encoders.fake import Fake
 from jina_vdr.errors import DataError
@@ -257,14 +258,22 @@ def test_6_translations_of_one_query_are_drawn_together(tmp_path):
     assert measured["alone"].interval != measured["joined"].interval
 
 
-def test_7_there_is_no_mean_while_a_subset_is_missing():
-    scores = [Scores.model_construct(main_score=value, languages=[tag]) for tag, value in MAIN_SCORES]
-    done, part = (Result.model_construct(status=s, scores=scores) for s in ("complete", "partial"))
+def test_7_there_is_no_mean_while_a_subset_is_missing(tmp_path):
+    languages = {f"s{i}": [tag] for i, (tag, _) in enumerate(MAIN_SCORES)}
+    task = replica_task(tmp_path, {}, eval_langs=languages)
+    named = TaskRecord.model_construct(name=task.name)
+    scores = [
+        Scores.model_construct(split="test", subset=f"s{i}", main_score=value, languages=[tag])
+        for i, (tag, value) in enumerate(MAIN_SCORES)
+    ]
+    done = Result.model_construct(status="complete", task=named, scores=scores)
+    part = Result.model_construct(status="partial", task=named, scores=scores[1:])
     assert done.main_score == pytest.approx(0.5)
     assert part.main_score is None
-    assert [aggregate([done, part], over) for over in ("task", "subset", "language")] == [None] * 3
-    assert aggregate([done, done], "task") == aggregate([done], "subset") == pytest.approx(0.5)
-    assert aggregate([done], "language") == pytest.approx((0.3 + 0.9) / 2)
+    overs = ("task", "subset", "language")
+    assert [aggregate([whole(task)], [part], over) for over in overs] == [None] * 3
+    means = [aggregate([whole(task)], [done], over) for over in overs]
+    assert means == pytest.approx([0.5, 0.5, (0.3 + 0.9) / 2])
 
 
 def test_8_what_can_change_a_number_changes_the_identity(tmp_path):

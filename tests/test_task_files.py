@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from jina_vdr.dataset import LAYOUTS, Dataset, Part, Render
-from jina_vdr.metrics import PAIR_METRICS, RETRIEVAL_METRICS
 from jina_vdr.specfile import InvalidSpec
-from jina_vdr.task import Task, load_task
+from jina_vdr.task import Protocol, Task, load_task
+from jina_vdr.vocabulary import PAIR_METRICS, RETRIEVAL_METRICS
 from tests.replicas import marked
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -225,9 +225,12 @@ CHANGED = {
     "eval_langs": ["eng-Latn"],
     "main_score": "map_at_3",
     "metrics": ["ndcg_at_10"],
-    "protocol": {"queries_without_positives": "error"},
+    "protocol.queries_without_positives": "error",
+    "protocol.ignore_identical_ids": True,
+    "protocol.clusters": "judgments",
     "dataset.format": "mteb",
     **{f"dataset.{part}": {"split": "dev"} for part in ("corpus", "queries", "qrels")},
+    "dataset.images": {"config": "x"},
     "dataset.documents": "*.pdf",
     "dataset.render": {"dpi": 72},
     "part.config": "x",
@@ -253,9 +256,9 @@ SAME = {
     "dataset.path": "./elsewhere",
 }
 """What cannot, or stands in a result beside the hash."""
-ELSEWHERE = {"schema", "dataset", "dataset.revision", "dataset.pairs"}
+ELSEWHERE = {"schema", "dataset", "protocol", "dataset.revision", "dataset.pairs"}
 """Fields with one value, with fields of their own, or which a folder of this layout cannot have."""
-PREFIXES = {"": Task, "dataset.": Dataset, "part.": Part, "render.": Render}
+PREFIXES = {"": Task, "protocol.": Protocol, "dataset.": Dataset, "part.": Part, "render.": Render}
 FIELDS = [p + (f.alias or n) for p, record in PREFIXES.items() for n, f in record.model_fields.items()]
 
 
@@ -268,7 +271,9 @@ def test_the_hash_changes_with_all_that_can_change_a_number_and_nothing_else(tmp
         "part": {"corpus": {inner: value}},
         "render": {"render": {inner: value}},
     }
-    change = {"dataset": {"path": "./data", **said[part]}} if part else {field: value}
+    change = {part: {inner: value}} if part == "protocol" else {field: value}
+    if part in said:
+        change = {"dataset": {"path": "./data", **said[part]}}
     before, after = task(tmp_path), task(tmp_path, **change)
     assert before != after
     assert (before.sha256() != after.sha256()) == (field in CHANGED)
@@ -276,7 +281,7 @@ def test_the_hash_changes_with_all_that_can_change_a_number_and_nothing_else(tmp
 
 def test_the_hash_is_the_same_as_ever(tmp_path):
     # when this changes, every result that was ever stored is out of date
-    assert task(tmp_path).sha256() == "e082347d9065e1ce2dabe989a31c41236810437f3ed2205fd73ae0c59291a3d3"
+    assert task(tmp_path).sha256() == "046577e4355aee22cf65f43d00ad7ed783e8fffcc9de6b02f9a1676f8ff57103"
 
 
 def test_the_hash_does_not_depend_on_how_the_file_is_written(tmp_path):

@@ -10,6 +10,7 @@ import click
 
 from jina_vdr import __version__
 from jina_vdr.cli.benchmarks import benchmarks
+from jina_vdr.cli.data import data
 from jina_vdr.cli.evaluate import evaluate
 from jina_vdr.cli.results import results
 from jina_vdr.cli.tasks import tasks
@@ -43,7 +44,7 @@ def app() -> None:
     """Measure how well embedding models find visually rich documents."""
 
 
-for command in (evaluate, tasks, benchmarks, results):
+for command in (evaluate, tasks, benchmarks, data, results):
     app.add_command(command)
 
 

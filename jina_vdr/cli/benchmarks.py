@@ -38,8 +38,8 @@ def list_benchmarks(as_json: bool) -> None:
 @json_option
 def show_benchmark(name: str, as_json: bool) -> None:
     """Show one benchmark: a name, or the path of a benchmark file."""
-    from jina_vdr.benchmark import find_benchmark, resolve
-    from jina_vdr.listing import task_table
+    from jina_vdr.benchmark import aggregated, find_benchmark, resolve
+    from jina_vdr.listing import counted, task_table
 
     benchmark = find_benchmark(name)
     if as_json:
@@ -48,6 +48,9 @@ def show_benchmark(name: str, as_json: bool) -> None:
     selections = resolve(benchmark)
     click.echo(": ".join(filter(None, [benchmark.benchmark, benchmark.description])) + "\n")
     click.echo(task_table(selections))
-    means = ", ".join(aggregate.name for aggregate in benchmark.aggregates)
-    click.echo(f"\nreported: {means}; none while a task is missing")
-    click.echo(f"run:      jina-vdr eval --model bm25 --benchmark {shlex.quote(name)}")
+    click.echo("\nreported, each only when nothing is missing:")
+    for mean in benchmark.aggregates:
+        order = ", orders models" if benchmark.is_primary(mean) else ""
+        parts = counted(len(aggregated(benchmark, mean)), "task")
+        click.echo(f"  {mean.name} ({parts}{order})")
+    click.echo(f"\nrun: jina-vdr eval --model bm25 --benchmark {shlex.quote(name)}")

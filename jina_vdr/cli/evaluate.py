@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @click.command("eval", short_help="Evaluate a model on tasks.")
 @option("--model", required=True, help="bm25, tesseract, fake, precomputed:DIR or st:NAME[@REVISION].")
-@option("--benchmark", help="Evaluate the tasks of this benchmark.")
+@option("--benchmark", help="Evaluate the tasks of this benchmark.  [default: JinaVDR]")
 @option("--task", multiple=True, help="Evaluate this task: a name, or the path of a task file. Repeatable.")
 @filter_options
 @results_option
@@ -98,24 +98,21 @@ def _options(values: dict[str, Any]) -> Any:
 
 
 def _select(values: dict[str, Any]) -> "tuple[Benchmark | None, Sequence[Selection]]":
-    from jina_vdr.benchmark import find_benchmark, resolve
+    from jina_vdr.benchmark import DEFAULT, find_benchmark, resolve
     from jina_vdr.catalog import find_task, select, whole
-    from jina_vdr.errors import UsageError
 
     wanted = filters(values)
-    benchmark = find_benchmark(values["benchmark"]) if values["benchmark"] else None
+    name = values["benchmark"] or ("" if values["task"] else DEFAULT)
+    benchmark = find_benchmark(name) if name else None
     selections = resolve(benchmark) if benchmark else []
     selections += [whole(find_task(task)) for task in values["task"]]
-    if not selections:
-        raise UsageError(
-            "JV111", "there is nothing to evaluate", "add --benchmark demo or --task NAME_OR_FILE"
-        )
     return benchmark, select(selections, wanted)
 
 
 def _print_outcomes(outcomes: "Outcomes", benchmark: "Benchmark | None", *, as_json: bool) -> None:
     import json
 
+    from jina_vdr.benchmark import aggregated
     from jina_vdr.evaluation import Evaluation
     from jina_vdr.report import aggregate, percent, result_table, summary_table
 
@@ -130,9 +127,10 @@ def _print_outcomes(outcomes: "Outcomes", benchmark: "Benchmark | None", *, as_j
         click.echo(result_table(result, subsets) + "\n")
     if len(outcomes) > 1 and shown:
         click.echo(summary_table(shown))
-    for wanted in benchmark.aggregates if benchmark else ():
-        value = aggregate(results, wanted.over) if len(done) == len(outcomes) else None
-        click.echo(f"{wanted.name}: {percent(value) if value is not None else '- (incomplete)'}")
+    if benchmark:
+        for mean in benchmark.aggregates:
+            value = aggregate(aggregated(benchmark, mean), results, mean.over)
+            click.echo(f"{mean.name}: {percent(value) if value is not None else '- (incomplete)'}")
     _say_where(done, len(outcomes))
 
 

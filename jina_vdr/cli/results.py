@@ -1,4 +1,4 @@
-"""`jina-vdr results`: list, show, compare and export what was measured."""
+"""`jina-vdr results`: list, show, compare, export and import what was measured."""
 
 import json
 from pathlib import Path
@@ -11,15 +11,20 @@ from jina_vdr.cli.options import json_option, results_option
 if TYPE_CHECKING:
     from jina_vdr.comparison import Difference
     from jina_vdr.result import Result
+    from jina_vdr.task import Task
 
     Located = tuple[Path, Result]
 
 PLACES = click.Path(path_type=Path)
+TASKS = click.option(
+    "--task", "tasks", type=PLACES, multiple=True, metavar="FILE", help="Task file of your own (MTEB only)."
+)
+FORCE = click.option("--force", is_flag=True, help="Replace files that say something else (MTEB only).")
 
 
 @click.group()
 def results() -> None:
-    """List, show, compare and export results."""
+    """List, show, compare, export and import results."""
 
 
 @results.command("list")
@@ -66,14 +71,17 @@ def show_results(place: Path, as_json: bool) -> None:
 @json_option
 def compare_results(first: Path, second: Path, tolerance: float | None, as_json: bool) -> int:
     """Show SECOND minus FIRST, each a result file or a folder, with a 95 % interval over paired queries."""
-    from jina_vdr.comparison import compare
+    from jina_vdr.comparison import at_a_branch, compare
     from jina_vdr.report import comparison_table
 
-    differences = compare(_read(first), _read(second))
+    before, after = _read(first), _read(second)
+    differences = compare(before, after)
     if as_json:
         click.echo(json.dumps([_difference(difference) for difference in differences], indent=1))
     else:
         click.echo(comparison_table(differences))
+    if unsure := at_a_branch(before, after):
+        click.echo(f"of {_some(unsure)}: one of the two does not say which revision it measured", err=True)
     worst = min(difference.value for difference in differences)
     if tolerance is not None and 100 * worst < -tolerance:
         click.echo(f"lower by {-100 * worst:.2f} points, more than --tolerance {tolerance:g}", err=True)
@@ -83,21 +91,31 @@ def compare_results(first: Path, second: Path, tolerance: float | None, as_json:
 
 @results.command("export")
 @click.argument("places", type=PLACES, nargs=-1)
-@click.option("--to", "form", type=click.Choice(["trec", "csv", "json", "parquet"]), required=True)
-@click.option("--out", type=PLACES, help="Folder (trec) or file; csv and json go to stdout without it.")
+@click.option("--to", "form", type=click.Choice(["trec", "csv", "json", "parquet", "mteb"]), required=True)
+@click.option("--out", type=PLACES, help="Folder (trec, mteb) or file; csv and json go to stdout without it.")
 @results_option
-def export_results(places: tuple[Path, ...], form: str, out: Path | None, results: Path) -> None:
-    """Write results as TREC runs and qrels, or as one table; PLACES are files or folders, by default all."""
+@TASKS
+@FORCE
+def export_results(
+    places: tuple[Path, ...], form: str, out: Path | None, results: Path, tasks: tuple[Path, ...], force: bool
+) -> None:
+    """Write results as TREC runs and qrels, as one table, or as MTEB's results folder.
+
+    PLACES are result files or folders, by default all.
+    """
     from jina_vdr.atomic import write_text
     from jina_vdr.errors import UsageError
     from jina_vdr.export import as_text, rows, write_parquet, write_trec
 
     found = [located for place in places or (results,) for located in _read(place)]
-    if out is None and form in {"trec", "parquet"}:
+    if out is None and form in {"trec", "parquet", "mteb"}:
         raise UsageError("JV116", f"--to {form} writes files", "say where with --out")
     if form == "trec" and out:
         for path in write_trec(found, out):
             click.echo(path)
+        _left_out([str(path) for path, result in found if result.source], "imported results have no rankings")
+    elif form == "mteb" and out:
+        _export_to_mteb(found, out, _tasks(tasks), force=force)
     elif form == "parquet" and out:
         write_parquet(rows(found), out)
         click.echo(out)
@@ -106,6 +124,59 @@ def export_results(places: tuple[Path, ...], form: str, out: Path | None, result
         click.echo(out)
     else:
         click.echo(as_text(rows(found), form), nl=False)
+
+
+@results.command("import")
+@click.argument("places", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
+@click.option("--from", type=click.Choice(["mteb"]), required=True, expose_value=False)
+@results_option
+@TASKS
+@FORCE
+def import_results(places: tuple[Path, ...], results: Path, tasks: tuple[Path, ...], force: bool) -> int:
+    """Read results that MTEB has written; PLACES are its results folder, parts of it, or single files."""
+    from jina_vdr import mteb_import
+
+    done = mteb_import.import_results(places, results, _tasks(tasks), force=force)
+    for path in done.written:
+        click.echo(path)
+    for error in done.errors:
+        click.echo(str(error), err=True)
+    if done.unchanged:
+        click.echo(f"{len(done.unchanged)} of them were there already, unchanged", err=True)
+    _left_out(done.left_out, f"there is no such task; {mteb_import.GET_TASKS}")
+    if done.errors and not (done.written or done.unchanged):
+        return done.errors[0].exit_code
+    return 1 if done.errors else 0
+
+
+def _export_to_mteb(found: "list[Located]", out: Path, tasks: "list[Task]", *, force: bool) -> None:
+    from jina_vdr.mteb_export import export_results
+
+    done = export_results(found, out, tasks, force=force)
+    for path in done.written:
+        click.echo(path)
+    _left_out([str(path) for path in done.limited], "a run with --limit is no result of MTEB")
+    _left_out(done.left_out, "these tasks have no mteb_name")
+
+
+def _tasks(paths: tuple[Path, ...]) -> "list[Task]":
+    from jina_vdr.catalog import find_task
+
+    return [find_task(str(path)) for path in paths]
+
+
+def _left_out(names: list[str], why: str) -> None:
+    """Say on one line what is not written."""
+    if names:
+        click.echo(f"left out {_some(names)}: {why}", err=True)
+
+
+def _some(names: list[str]) -> str:
+    """Return how many there are, and the first three."""
+    from jina_vdr.errors import one_line
+
+    known = list(dict.fromkeys(names))
+    return one_line(f"{len(known)} ({', '.join(known[:3])}{', ...' if len(known) > 3 else ''})")
 
 
 def _read(place: Path) -> "list[Located]":

@@ -14,7 +14,9 @@ from jina_vdr.cli.options import (
     hub_of,
     json_option,
     offline_option,
+    option,
 )
+from jina_vdr.cli.pin import pin_task
 
 if TYPE_CHECKING:
     from jina_vdr.hub import Hub
@@ -26,21 +28,30 @@ def tasks() -> None:
     """List, show, check and write task files."""
 
 
+tasks.add_command(pin_task)
+
+
 @tasks.command("list")
+@option("--benchmark", help="Tasks of this benchmark.")
 @filter_options
 @json_option
-def list_tasks(as_json: bool, **values: Any) -> None:
+@click.option("--markdown", is_flag=True, help="Print a Markdown page: docs/tasks.md is one.")
+def list_tasks(benchmark: str | None, as_json: bool, markdown: bool, **values: Any) -> None:
     """List tasks; filters intersect."""
+    from jina_vdr.benchmark import find_benchmark, resolve
     from jina_vdr.catalog import all_tasks, select, whole
+    from jina_vdr.listing import languages, task_table
+    from jina_vdr.overview import overview
 
-    selections = select([whole(task) for task in all_tasks().values()], filters(values))
+    tasks = [whole(task) for task in all_tasks().values()]
+    selections = select(resolve(find_benchmark(benchmark)) if benchmark else tasks, filters(values))
     if as_json:
-        records = [{**_record(s.task), "subsets": list(s.subsets)} for s in selections]
+        records = [
+            {**_record(s.task), "subsets": list(s.subsets), "languages": languages([s])} for s in selections
+        ]
         click.echo(json.dumps(records, indent=1, ensure_ascii=False))
-        return
-    from jina_vdr.listing import task_table
-
-    click.echo(task_table(selections))
+    else:
+        click.echo(overview(selections) if markdown else task_table(selections), nl=not markdown)
 
 
 @tasks.command("show")
@@ -145,10 +156,13 @@ def _validate(path: Path, seen: "list[Task]", hub: "Hub | None") -> str:
     from jina_vdr.catalog import BENCHMARKS, refuse_namesakes
 
     if path.name.endswith(BENCHMARKS):
-        from jina_vdr.benchmark import load_benchmark, resolve
+        from jina_vdr.benchmark import aggregated, load_benchmark, resolve
         from jina_vdr.listing import counted
 
-        return f"ok, {counted(len(resolve(load_benchmark(path))), 'task')}"
+        benchmark = load_benchmark(path)
+        for mean in benchmark.aggregates:
+            aggregated(benchmark, mean)
+        return f"ok, {counted(len(resolve(benchmark)), 'task')}"
     from jina_vdr.task import load_task
 
     task = load_task(path)

@@ -1,17 +1,17 @@
 """Corpus, queries and qrels as three tables: the `beir` and `mteb` layouts of the Hub."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jina_vdr.data.checks import Parts, refuse
-from jina_vdr.data.pages import table_pages
+from jina_vdr.data.pages import joined_pages, table_pages
 from jina_vdr.data.source import Source
 from jina_vdr.data.tables import as_ids, as_texts, read_rows
-from jina_vdr.dataset import Part
+from jina_vdr.dataset import QRELS, Part
 from jina_vdr.errors import UsageError
 from jina_vdr.languages import find_language, is_tag
-from jina_vdr.records import Qrels, Query
+from jina_vdr.records import Page, Qrels, Query
 from jina_vdr.task import Task
 
 MAX_RELEVANCE = 1000
@@ -21,12 +21,20 @@ MAX_RELEVANCE = 1000
 def load_tables(task: Task, source: Source, subset: str, split: str) -> Parts:
     """Read one subset whose corpus, queries and qrels are tables of their own."""
     data = task.dataset
-    corpus = list(table_pages(source.tables(data.corpus, subset, split), data.corpus.columns))
+    corpus = list(_pages(task, source, subset, split))
     queries = read_queries(
         source.tables(data.queries, subset, split), data.queries, subset, task.languages(subset)
     )
-    qrels = read_qrels(source.tables(data.qrels, subset, split), data.qrels.columns)
+    qrels = read_qrels(source.tables(data.qrels, subset, split), data.qrels.named)
     return Parts(corpus, queries, qrels)
+
+
+def _pages(task: Task, source: Source, subset: str, split: str) -> Iterator[Page]:
+    part, apart = task.dataset.corpus, task.dataset.images
+    paths = source.tables(part, subset, split)
+    if apart not in task.dataset.parts:
+        return table_pages(paths, part.named)
+    return joined_pages(paths, part.named, source.tables(apart, subset, split), apart.named)
 
 
 def read_queries(paths: Sequence[Path], part: Part, subset: str, languages: Sequence[str]) -> list[Query]:
@@ -36,7 +44,7 @@ def read_queries(paths: Sequence[Path], part: Part, subset: str, languages: Sequ
     column equals a value: one config may hold the queries of all languages.
     """
     wanted = {column: value.replace("{subset}", subset) for column, value in part.where.items()}
-    columns = {**part.columns, **{f"where.{column}": column for column in wanted}}
+    columns = {**part.named, **{f"where.{column}": column for column in wanted}}
     rows = read_rows(paths, columns, ["id", "text", *(f"where.{column}" for column in wanted)])
     rows["id"] = as_ids(paths, columns["id"], rows["id"])
     rows["text"] = as_texts(paths, columns["text"], rows["text"])
@@ -55,9 +63,13 @@ def read_queries(paths: Sequence[Path], part: Part, subset: str, languages: Sequ
 
 
 def read_qrels(paths: Sequence[Path], columns: Mapping[str, str]) -> Qrels:
-    """Read qrels; a pair judged twice with different relevance is an error."""
+    """Read qrels; a pair judged twice with different relevance is an error.
+
+    Where the task file says that there is no column `score`, every row counts 1.
+    """
     qrels: Qrels = {}
-    rows = read_rows(paths, columns, ["query-id", "corpus-id", "score"])
+    rows = read_rows(paths, columns, [name for name in QRELS if name in columns])
+    rows.setdefault("score", [1] * len(rows["query-id"]))
     for ours in ("query-id", "corpus-id"):
         rows[ours] = as_ids(paths, columns[ours], rows[ours])
     for row in as_records(rows):

@@ -1,8 +1,10 @@
 """What every collection must satisfy before a number is computed from it."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jina_vdr.errors import DataError, near
 from jina_vdr.records import Collection, Page, Pairs, Qrels, Query
@@ -45,6 +47,8 @@ def checked(task: Task, subset: str, parts: Parts) -> Collection:
         "no_relevant_page": len(asked) - len(kept),
     }
     qrels = {query.id: parts.qrels[query.id] for query in kept}
+    if task.protocol.clusters == "judgments":
+        kept = [replace(query, cluster=_judgments(qrels[query.id])) for query in kept]
     _expected(
         task, subset, queries=len(kept), documents=len(parts.corpus), qrels=sum(map(len, qrels.values()))
     )
@@ -62,6 +66,11 @@ def checked_pairs(task: Task, subset: str, pairs: Pairs) -> Pairs:
 def refuse(code: str, message: str, hint: str = "mend the data") -> DataError:
     """Return the error for data that breaks a rule."""
     return DataError(code, message, hint)
+
+
+def _judgments(judged: dict[str, int]) -> str:
+    """Return what is equal for queries with equal judgments: a translation asks for the same pages."""
+    return hashlib.sha256(json.dumps(sorted(judged.items())).encode()).hexdigest()[:16]
 
 
 def _check_ids(what: str, ids: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ def load_folder(task: Task, source: Source, subset: str, split: str) -> Parts:
     queries = read_queries(
         source.tables(data.queries, subset, split), data.queries, subset, task.languages(subset)
     )
-    qrels = read_qrels(source.tables(data.qrels, subset, split), data.qrels.columns)
+    qrels = read_qrels(source.tables(data.qrels, subset, split), data.qrels.named)
     return Parts(corpus, queries, qrels, complete=True)
 
 

@@ -14,19 +14,21 @@ from jina_vdr.data.tables import (
     check_columns,
     parquet_names,
     read_rows,
+    with_ids,
 )
 from jina_vdr.errors import DataError
 from jina_vdr.records import Page
 
 
 def table_pages(paths: Sequence[Path], columns: Mapping[str, str]) -> Iterator[Page]:
-    """Yield one page a row. `columns` maps `id`, `image` and `text` to the names in the files.
+    """Yield one page a row. `columns` maps `id`, `image`, `text` and `title` to the names in the files.
 
     A row needs an image, a text, or both; images are hashed here and decoded later, one row group at a time.
+    A title stands before its text, as in MTEB.
     """
-    rows = _light_columns(paths, columns)
+    rows = _light_columns(paths, columns, ["id"])
     ids = as_ids(paths, columns["id"], rows["id"])
-    texts = as_texts(paths, columns["text"], rows.get("text", [None] * len(ids)))
+    texts = _texts(paths, columns, rows, len(ids))
     if not _has_images(paths, columns, has_text="text" in rows):
         yield from (text_page(page, text) for page, text in zip(ids, texts, strict=True))
         return
@@ -41,6 +43,31 @@ def table_pages(paths: Sequence[Path], columns: Mapping[str, str]) -> Iterator[P
             yield text_page(page, text)
         else:
             yield Page(page, _sha256(data), partial(_decode_row, cells, row, page), _constant(text))
+
+
+def joined_pages(
+    paths: Sequence[Path], columns: Mapping[str, str], images: Sequence[Path], named: Mapping[str, str]
+) -> Iterator[Page]:
+    """Yield one page a row of the corpus; its image is the row of `images` that its `image_id` names.
+
+    `named` maps `id` and `image` to the names of the columns in `images`.
+    """
+    rows = _light_columns(paths, columns, ["id", "image_id"])
+    ids = as_ids(paths, columns["id"], rows["id"])
+    wanted = as_ids(paths, columns["image_id"], rows["image_id"])
+    texts = _texts(paths, columns, rows, len(ids))
+    where = {image: row for row, image in enumerate(_image_ids(images, named))}
+    cells = ParquetColumn(images, named["image"])
+    content = [_sha256(image_bytes(cell, str(row)) or b"") for row, cell in enumerate(cells)]
+    for page, image, text in zip(ids, wanted, texts, strict=True):
+        if image not in where:
+            raise DataError(
+                "JV413",
+                f"page '{page}' in {paths[0].parent} names the image '{image}', which is not there",
+                "mend the row, or fetch the images again",
+            )
+        row = where[image]
+        yield Page(page, content[row], partial(_decode_row, cells, row, page), _constant(text))
 
 
 def text_page(page: str, text: str | None) -> Page:
@@ -78,21 +105,44 @@ def image_bytes(cell: Any, page: str) -> bytes | None:
     return cell
 
 
-def _light_columns(paths: Sequence[Path], columns: Mapping[str, str]) -> dict[str, list[Any]]:
+def _light_columns(
+    paths: Sequence[Path], columns: Mapping[str, str], required: Sequence[str]
+) -> dict[str, list[Any]]:
+    """Return all columns but the image's; without images there must be a text."""
+    light = {ours: theirs for ours, theirs in columns.items() if ours != "image"}
     if any(path.suffix != ".parquet" for path in paths):
-        return read_rows(paths, {ours: columns[ours] for ours in ("id", "text")}, ["id", "text"])
-    rows: dict[str, list[Any]] = {}
+        return read_rows(paths, light, [*required, "text"])
+    light = with_ids(light, parquet_names(paths[0]))
     for path in paths:
-        check_columns(path, parquet_names(path), columns, ["id"])
-    for ours in ("id", "text"):
-        if all(columns[ours] in parquet_names(path) for path in paths):
-            rows[ours] = list(ParquetColumn(paths, columns[ours]))
-    return rows
+        check_columns(path, parquet_names(path), {**columns, **light}, required)
+    return {
+        ours: list(ParquetColumn(paths, theirs))
+        for ours, theirs in light.items()
+        if all(theirs in parquet_names(path) for path in paths)
+    }
+
+
+def _texts(
+    paths: Sequence[Path], columns: Mapping[str, str], rows: Mapping[str, list[Any]], count: int
+) -> list[str | None]:
+    texts, titles = (
+        as_texts(paths, columns.get(name, ""), rows.get(name, [None] * count)) for name in ("text", "title")
+    )
+    return [
+        None if text is None else f"{title or ''} {text}".strip()
+        for title, text in zip(titles, texts, strict=True)
+    ]
+
+
+def _image_ids(paths: Sequence[Path], columns: Mapping[str, str]) -> list[str]:
+    for path in paths:
+        check_columns(path, parquet_names(path), columns, ["id", "image"])
+    return as_ids(paths, columns["id"], list(ParquetColumn(paths, columns["id"])))
 
 
 def _has_images(paths: Sequence[Path], columns: Mapping[str, str], *, has_text: bool) -> bool:
     """Say whether the rows have images. Raises DataError where only some files do, or none and no text."""
-    if any(path.suffix != ".parquet" for path in paths):
+    if "image" not in columns or any(path.suffix != ".parquet" for path in paths):
         return False
     found = any(columns["image"] in parquet_names(path) for path in paths)
     if found or not has_text:

@@ -21,17 +21,18 @@ def load_qa(task: Task, source: Source, subset: str, split: str) -> Parts:
     part = task.dataset.pairs
     paths = source.tables(part, subset, split)
     for path in paths:
-        check_columns(path, parquet_names(path), part.columns, ["query", "image", "page"])
-    has_text = all(part.columns["text"] in parquet_names(path) for path in paths)
-    names = as_ids(paths, part.columns["page"], list(ParquetColumn(paths, part.columns["page"])))
-    texts = _texts(paths, part.columns["text"]) if has_text else [None] * len(names)
-    images = ParquetColumn(paths, part.columns["image"])
+        check_columns(path, parquet_names(path), part.named, ["query", "image", "page"])
+    text = part.named.get("text", "")
+    has_text = all(text in parquet_names(path) for path in paths)
+    names = as_ids(paths, part.named["page"], list(ParquetColumn(paths, part.named["page"])))
+    texts = _texts(paths, text) if has_text else [None] * len(names)
+    images = ParquetColumn(paths, part.named["image"])
     pages: dict[str, Page] = {}
-    for row, (name, cell, text) in enumerate(zip(names, images, texts, strict=True)):
-        page = row_page(name, images, row, cell, text)
+    for row, (name, cell, said) in enumerate(zip(names, images, texts, strict=True)):
+        page = row_page(name, images, row, cell, said)
         if pages.setdefault(name, page).content != page.content:
             raise refuse("JV439", f"{task.name} ({subset}): page '{name}' stands for two different images")
-    return _with_queries(task, subset, pages, names, _texts(paths, part.columns["query"]))
+    return _with_queries(task, subset, pages, names, _texts(paths, part.named["query"]))
 
 
 def _texts(paths: Sequence[Path], column: str) -> list[str | None]:

@@ -22,6 +22,9 @@ from jina_vdr.hub import Hub
 from jina_vdr.task import DEFAULT_SUBSET, Task
 
 TABLES = (".parquet", ".csv", ".tsv", ".jsonl", ".jsonl.gz")
+OWN_SPLIT = {"corpus", "queries"}
+"""Configs that may have one split of their own name, whatever the split of the task: so BEIR's data sets."""
+
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.")
 
 
@@ -94,6 +97,8 @@ class Source:
             return self._in_folder(str(declared.get("data_dir", config)), split)
         entries = files if isinstance(files, list) else [files]
         by_split = [entry for entry in entries if isinstance(entry, dict)]
+        if [entry.get("split") for entry in by_split] == [config] and config in OWN_SPLIT:
+            split = config
         paths = [entry.get("path") for entry in by_split if entry.get("split") == split] or (
             entries if not by_split and split == "train" else []
         )
@@ -152,7 +157,7 @@ def open_source(task: Task, hub: Hub) -> Source:
     if task.dataset.is_local:
         return _local(task)
     path, revision = task.dataset.path, task.dataset.revision or ""
-    return Source(path, hub.names(path, revision), lambda names: hub.fetch(path, revision, names))
+    return Source(path, tuple(hub.files(path, revision)), lambda names: hub.fetch(path, revision, names))
 
 
 def _local(task: Task) -> Source:

@@ -31,8 +31,9 @@ def read_rows(
         with _reading(path):
             table = read_table(path)
             there = table.column_names
-            check_columns(path, there, columns, required)
-            present = {ours: theirs for ours, theirs in columns.items() if theirs in there}
+            called = with_ids(columns, there)
+            check_columns(path, there, called, required)
+            present = {ours: theirs for ours, theirs in called.items() if theirs in there}
             tables.append({ours: table.column(theirs).to_pylist() for ours, theirs in present.items()})
     names = [name for name in columns if all(name in table for table in tables)]
     return {name: [value for table in tables for value in table[name]] for name in names}
@@ -53,6 +54,12 @@ def check_columns(
     for theirs in columns.values():
         if present.count(theirs) > 1:
             raise DataError("JV410", f"{path} has two columns '{theirs}'", "keep one of them")
+
+
+def with_ids(columns: Mapping[str, str], present: Sequence[str]) -> dict[str, str]:
+    """Return `columns`, with `_id` for the id where a file has that one alone: BEIR itself wrote it so."""
+    bare = "id" in columns and columns["id"] not in present and "_id" in present
+    return {**columns, "id": "_id"} if bare else dict(columns)
 
 
 def as_ids(paths: Sequence[Path], column: str, values: Sequence[Any]) -> list[str]:
