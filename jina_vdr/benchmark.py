@@ -1,6 +1,6 @@
 """A benchmark: a named set of tasks, and the means that are reported over it. `x.benchmark.yaml` each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from jina_vdr.catalog import (
     BENCHMARKS,
     YAML,
+    Filters,
     Selection,
     all_tasks,
     benchmark_files,
@@ -16,6 +17,8 @@ from jina_vdr.catalog import (
     find_task,
     is_path,
     merged,
+    select,
+    whole,
 )
 from jina_vdr.errors import InvalidFile, UsageError, near
 from jina_vdr.schema import MAPPING, MAPPING_OR_OTHER, OTHER, SpecRecord, Text, WrongPart, validated
@@ -128,6 +131,19 @@ def find_benchmark(name: str) -> Benchmark:
         hint = near(name, known) or f"known: {', '.join(known)}"
         raise UsageError("JV101", f"there is no benchmark '{name}'", hint)
     return found
+
+
+def asked_for(
+    benchmark: str | None, tasks: Sequence[str], wanted: Filters
+) -> tuple[Benchmark | None, list[Selection]]:
+    """Return the benchmark and tasks that a user names, JinaVDR by default, as far as they pass the filters.
+
+    Raises UsageError for a name that is not there, or when nothing is left.
+    """
+    name = benchmark or ("" if tasks else DEFAULT)
+    found = find_benchmark(name) if name else None
+    selections = [*(resolve(found) if found else ()), *(whole(find_task(task)) for task in tasks)]
+    return found, select(selections, wanted)
 
 
 def resolve(benchmark: Benchmark) -> list[Selection]:

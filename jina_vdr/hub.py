@@ -63,7 +63,7 @@ class Hub:
         """Return the local path of one file, as `fetch` does."""
         from huggingface_hub import hf_hub_download
 
-        if path := self.cached(repo, revision, name):
+        if path := self.cached(repo, revision, name):  # the client's download would look for news of itself
             return path
         with hub_errors(repo, revision, "data set"):
             return Path(

@@ -49,7 +49,8 @@ def task_card(task: Task, asked_as: str) -> str:
         "made": ", ".join(filter(None, [task.annotations_creators, task.sample_creation])),
         "license": task.license,
         "source": task.reference,
-        "as": ", ".join(filter(None, [task.mteb_name, *task.adapted_from])),
+        "MTEB": "" if task.mteb_name == task.name else task.mteb_name,
+        "from": ", ".join(task.adapted_from),
         "notes": task.notes,
         "file": str(task.path),
     }

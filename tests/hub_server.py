@@ -160,6 +160,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one request as the Hub does."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_HEAD(self) -> None:
         self.do_GET()

@@ -40,11 +40,11 @@ def hub():
 
 @pytest.fixture(scope="module")
 def commits(tmp_path_factory, hub):
-    """Serve three commits: v2 has a page more than v1 in German and a query more in French; main no Italian."""
+    """Serve three commits: v1; v2 with more pages in German and a query in French; main without Italian."""
     root = tmp_path_factory.mktemp("data")
     write(root / "old", "beir")
     shutil.copytree(root / "old", root / "new")
-    beir(root / "new/de", n_pages=7)
+    beir(root / "new/de", n_pages=12)
     beir(root / "new/fr", n_queries=4)
     shutil.copytree(root / "new", root / "main")
     shutil.rmtree(root / "main/it")
@@ -68,7 +68,7 @@ def pin(tmp_path_factory, hub):
 
 def pinned(commits):
     """Return the task file as it must be at the second commit."""
-    text = TASK.replace("'{old}'", "'{new}'").replace("documents: 6 ,", "documents: 7 ,")
+    text = TASK.replace("'{old}'", "'{new}'").replace("documents: 6 ,", "documents: 12 ,")
     return text.replace('!!int "3"', '!!int "4"').format(old=commits[0], new=commits[1])
 
 
@@ -91,7 +91,7 @@ def test_each_count_is_shown_with_what_was_declared_and_how_it_moves(pin, path, 
     assert header == ["subset", "what", "declared", "new", "change"]
     assert rows == [
         ["de", "queries", "3", "3"],
-        ["de", "documents", "6", "7", "+1"],
+        ["de", "documents", "6", "12", "+6"],
         ["de", "qrels", "6", "6"],
         ["fr", "queries", "3", "4", "+1"],
         ["fr", "documents", "6", "6"],
@@ -108,7 +108,7 @@ def test_what_was_pinned_is_what_the_data_has(pin, path, hub, tmp_path):
     assert pin(path, "v2").returncode == 0
     done = validate()
     assert done.returncode == 0, done.stderr
-    path.write_text(path.read_text().replace("documents: 7", "documents: 8"))
+    path.write_text(path.read_text().replace("documents: 12", "documents: 13"))
     assert "error[JV438]" in validate().stderr
 
 
@@ -193,7 +193,7 @@ def test_data_that_breaks_another_rule_is_not_pinned(pin, path, hub, commits, tm
         ("expected: {{de: {{documents: 6}}}}", "expected.de.documents of "),
     ],
 )
-def test_what_stands_in_an_included_file_is_not_changed(pin, path, commits, shared, names):
+def test_what_stands_in_an_included_file_is_not_changed(pin, path, hub, commits, shared, names):
     base = path.with_name("_base.yaml")
     base.write_text("# shared\n" + shared.format(old=commits[0]))
     own = TASK.format(old=commits[0]).replace(f"\"revision\": '{commits[0]}', ", "")
@@ -201,10 +201,12 @@ def test_what_stands_in_an_included_file_is_not_changed(pin, path, commits, shar
         own = TASK.format(old=commits[0]).replace("documents: 6 ,", "")
     path.write_text(own + "include: _base.yaml\n")
     before = path.read_bytes(), base.read_bytes()
+    hub.requests.clear()
     line, exit_code = refused(pin(path, "v2"), "JV123")
     assert f"{names}{path} stands in {base}:2:" in line
     assert exit_code == 2
     assert (path.read_bytes(), base.read_bytes()) == before
+    assert not (hub.fetched and "revision" in shared)
 
 
 def test_a_folder_here_has_nothing_to_pin(pin, tmp_path):
@@ -213,11 +215,11 @@ def test_a_folder_here_has_nothing_to_pin(pin, tmp_path):
 
 
 def test_a_value_in_an_unusual_spelling_is_left_alone(pin, path, commits):
-    odd = f'"\\x{ord(commits[0][0]):x}{commits[0][1:]}"'
-    path.write_text(path.read_text().replace(f"'{commits[0]}'", odd))
+    odd = commits[0].replace("e", "\\x65", 1)
+    path.write_text(path.read_text().replace(f"'{commits[0]}'", f'"{odd}"'))
+    assert load_task(path).dataset.revision == commits[0]
     before = path.read_bytes()
     done = pin(path, "v2")
-    print(done)
     (line,) = complaints(done)
     assert line.startswith(f"error[JV124] {path} spells one of these in an unusual way: dataset.revision, ")
     assert path.read_bytes() == before

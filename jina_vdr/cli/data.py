@@ -18,7 +18,6 @@ from jina_vdr.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jina_vdr.catalog import Selection
     from jina_vdr.pull import DataSet, Need
 
 
@@ -40,10 +39,12 @@ def pull(benchmark: str | None, dry_run: bool, as_json: bool, **values: Any) -> 
 
     Afterwards jina-vdr eval works with --offline. What is in the cache is not fetched again.
     """
+    from jina_vdr.benchmark import asked_for
     from jina_vdr.pull import check_space, data_sets, fetch_all, find_needs
 
     hub = hub_of(values["cache"], offline=values["offline"])
-    needs = find_needs(_select(benchmark, values), hub)
+    _, selections = asked_for(benchmark, values["task"], filters(values))
+    needs = find_needs(selections, hub)
     sets = data_sets(needs)
     click.echo(_as_json(sets) if as_json else _table(sets))
     known = [need for need in needs if need.error]
@@ -54,17 +55,6 @@ def pull(benchmark: str | None, dry_run: bool, as_json: bool, **values: Any) -> 
         needs = fetch_all(needs, hub)
         _complain([need for need in needs if need.error and need not in known])
     return _end(needs, dry_run=dry_run)
-
-
-def _select(benchmark: str | None, values: dict[str, Any]) -> "Sequence[Selection]":
-    """Return what `jina-vdr eval` would evaluate."""
-    from jina_vdr.benchmark import DEFAULT, find_benchmark, resolve
-    from jina_vdr.catalog import find_task, select, whole
-
-    wanted = filters(values)
-    name = benchmark or ("" if values["task"] else DEFAULT)
-    selections = resolve(find_benchmark(name)) if name else []
-    return select([*selections, *(whole(find_task(task)) for task in values["task"])], wanted)
 
 
 def _table(sets: "Sequence[DataSet]") -> str:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jina_vdr.benchmark import Benchmark
-    from jina_vdr.catalog import Selection
     from jina_vdr.evaluation import Evaluation, Failed, Settings
 
     Outcomes = Sequence[Evaluation | Failed]
@@ -60,13 +59,14 @@ def evaluate(model: str, dry_run: bool, as_json: bool, **values: Any) -> int:
 
     What is done is kept: the same command goes on where it stopped and computes nothing twice.
     """
+    from jina_vdr.benchmark import asked_for
     from jina_vdr.evaluation import evaluate_all, prepare
     from jina_vdr.model import parse_model
     from jina_vdr.plan import plan_lines
     from jina_vdr.ranker import make_ranker
 
     settings = _settings(values)
-    benchmark, selections = _select(values)
+    benchmark, selections = asked_for(values["benchmark"], values["task"], filters(values))
     ranker = make_ranker(parse_model(model, _options(values)), settings.store)
     prepared = prepare(selections, ranker, settings)
     click.echo("\n".join(plan_lines(prepared, ranker)), err=not dry_run)
@@ -97,18 +97,6 @@ def _options(values: dict[str, Any]) -> Any:
     return Options(**{name: values[name] for name in names})
 
 
-def _select(values: dict[str, Any]) -> "tuple[Benchmark | None, Sequence[Selection]]":
-    from jina_vdr.benchmark import DEFAULT, find_benchmark, resolve
-    from jina_vdr.catalog import find_task, select, whole
-
-    wanted = filters(values)
-    name = values["benchmark"] or ("" if values["task"] else DEFAULT)
-    benchmark = find_benchmark(name) if name else None
-    selections = resolve(benchmark) if benchmark else []
-    selections += [whole(find_task(task)) for task in values["task"]]
-    return benchmark, select(selections, wanted)
-
-
 def _print_outcomes(outcomes: "Outcomes", benchmark: "Benchmark | None", *, as_json: bool) -> None:
     import json
 
@@ -127,7 +115,7 @@ def _print_outcomes(outcomes: "Outcomes", benchmark: "Benchmark | None", *, as_j
         click.echo(result_table(result, subsets) + "\n")
     if len(outcomes) > 1 and shown:
         click.echo(summary_table(shown))
-    if benchmark:
+    if benchmark and done:
         for mean in benchmark.aggregates:
             value = aggregate(aggregated(benchmark, mean), results, mean.over)
             click.echo(f"{mean.name}: {percent(value) if value is not None else '- (incomplete)'}")

@@ -37,7 +37,7 @@ def cache_option(command: Command) -> Command:
         type=click.Path(path_type=Path),
         default=default_cache,
         show_default="~/.cache/jina-vdr",
-        help="Folder of vectors and OCR text.",
+        help="Folder of vectors, OCR text and lists of files.",
     )(command)
 
 

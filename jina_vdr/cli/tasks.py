@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jina_vdr.cli.import_mteb import import_mteb
 from jina_vdr.cli.options import (
     cache_option,
     filter_options,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 @click.group()
 def tasks() -> None:
     """List, show, check and write task files."""
+
+
+tasks.add_command(import_mteb)
 
 
 tasks.add_command(pin_task)
