@@ -37,7 +37,7 @@ def _sweep(folder: Path) -> None:
     """Remove what killed runs left; another process may do so too, or write here at this moment."""
     for path in folder.glob(".*.tmp"):
         with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > ABANDONED:
+            if path.is_file() and time.time() - path.stat().st_mtime > ABANDONED:
                 path.unlink()
 
 

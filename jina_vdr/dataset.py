@@ -70,8 +70,15 @@ DISPENSABLE = {*CORPUS, *QUERY_EXTRAS, "score", "first_text", "second_text"}
 
 NEEDED = {("queries", "text"), ("pairs", "image"), ("images", "image")}
 
-IMAGES: dict[str, Any] = {"columns": {"id": "id", "image": "image"}}
-"""A table of images apart from the corpus, whose `image_id` names its rows: where it is, a task must say."""
+OPTIONAL: dict[str, dict[str, Any]] = {
+    "images": {"columns": {"id": "id", "image": "image"}},
+    "candidates": {"columns": {"query-id": "query-id", "corpus-ids": "corpus-ids"}},
+}
+"""Tables that few data sets have beside a corpus, so that a task must say where they are.
+
+images: apart from the corpus, whose `image_id` names its rows. candidates: the pages that each query may
+find, where these are not all.
+"""
 
 PLACES = ("config", "data_dir", "file")
 
@@ -113,8 +120,8 @@ class Render(SpecRecord):
 class Dataset(SpecRecord):
     """A data set on the Hub (`org/name` at a 40-hex revision) or in a folder beside the task file (`./name`).
 
-    Parts that are not given, and columns that are not mapped, are those of the layout; `images` is there only
-    where images lie in a table of their own.
+    Parts that are not given, and columns that are not mapped, are those of the layout; `images` and
+    `candidates` are there only where a task says so.
     """
 
     path: Text
@@ -124,6 +131,7 @@ class Dataset(SpecRecord):
     queries: Part = Field(Part(), validate_default=True)
     qrels: Part = Field(Part(), validate_default=True)
     images: Part = Part()
+    candidates: Part = Part()
     pairs: Part = Field(Part(), validate_default=True)
     documents: Text = "**/*"
     render: Render = Render()
@@ -136,8 +144,8 @@ class Dataset(SpecRecord):
     @property
     def parts(self) -> tuple[Part, ...]:
         """The tables of the data set."""
-        names = [*LAYOUTS[self.format], *(["images"] if self.images != Part() else [])]
-        return tuple(getattr(self, name) for name in names)
+        there = [name for name in OPTIONAL if getattr(self, name) != Part()]
+        return tuple(getattr(self, name) for name in (*LAYOUTS[self.format], *there))
 
     @field_validator("path")
     @classmethod
@@ -166,14 +174,15 @@ class Dataset(SpecRecord):
             raise WrongPart("folder reads a folder here; write path: ./name", "format")
         return self
 
-    @field_validator("images", mode="before")
+    @field_validator(*OPTIONAL, mode="before")
     @classmethod
     def _beside_a_corpus(cls, given: Any, info: ValidationInfo) -> Any:
+        name = str(info.field_name)
         if "corpus" not in LAYOUTS.get(info.data.get("format", ""), {"corpus": {}}):
-            raise ValueError(f"layout {info.data['format']} has no table of images apart")
+            raise ValueError(f"layout {info.data['format']} has no table of {name}")
         if isinstance(given, dict) and not any(given.get(place) for place in PLACES):
-            raise ValueError(f"say where the images are: {', '.join(PLACES)}")
-        return _filled(given, IMAGES, "images")
+            raise ValueError(f"say where the {name} are: {', '.join(PLACES)}")
+        return _filled(given, OPTIONAL[name], name)
 
     @field_validator("corpus", "queries", "qrels", "pairs", mode="before")
     @classmethod

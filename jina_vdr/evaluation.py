@@ -15,7 +15,7 @@ from jina_vdr.metrics import DEPTH
 from jina_vdr.per_query import is_whole, write_table
 from jina_vdr.progress import progress
 from jina_vdr.provenance import provenance
-from jina_vdr.ranking import without_identical_ids
+from jina_vdr.ranking import narrowed
 from jina_vdr.records import Collection, Pairs, Ranker, Run
 from jina_vdr.result import (
     DatasetRecord,
@@ -135,9 +135,18 @@ def _evaluate_subset(
 
 
 def _ranked(task: Task, data: Collection, ranker: Ranker) -> Run:
-    if task.protocol.ignore_identical_ids:
-        return without_identical_ids(ranker.rank(data, DEPTH + 1), DEPTH)
-    return ranker.rank(data, DEPTH)
+    """Rank the pages that a query may find: all, but for itself or where it has candidates."""
+    identical, candidates = task.protocol.ignore_identical_ids, data.candidates
+    if not (identical or candidates):
+        return ranker.rank(data, DEPTH)
+    run = ranker.rank(data, len(data.corpus) if candidates else DEPTH + 1)
+    return narrowed(
+        run,
+        lambda query, page: (
+            not (identical and page == query) and (not candidates or page in candidates[query])
+        ),
+        DEPTH,
+    )
 
 
 def _limited(collection: Collection, limit: int | None) -> Collection:

@@ -13,7 +13,7 @@ from uuid import uuid4
 from jina_vdr.errors import DataError, UsageError, first_line
 from jina_vdr.hub import hub_errors, without_bars
 from jina_vdr.mteb_layouts import pair_columns
-from jina_vdr.mteb_metadata import Counts, given_candidates
+from jina_vdr.mteb_metadata import Counts
 from jina_vdr.progress import progress
 
 TEXT_ROWS, IMAGE_ROWS = 2048, 64
@@ -118,8 +118,6 @@ def write_pairs(task: Any, folder: Path, *, images: bool) -> list[Counts]:
 
 def _write_collection(task: Any, subset: str, split: str, folder: Path, *, images: bool) -> dict[str, int]:
     data = task.dataset[subset][split]
-    if data.get("top_ranked"):
-        raise given_candidates(type(task))
     _check_queries(task, data["queries"])
     corpus, queries, place = data["corpus"], data["queries"], folder / subset
     named: dict[str, Any] = {"corpus-id": ("id", _id)}
@@ -133,6 +131,8 @@ def _write_collection(task: Any, subset: str, split: str, folder: Path, *, image
     asked = {"query-id": ("id", _id), "query": ("text", _text)}
     _write(_rows(task, queries, asked, TEXT_ROWS), place / "queries", split)
     _write(_judgments(task, judged), place / "qrels", split)
+    if data.get("top_ranked"):
+        _write(_candidates(data["top_ranked"]), place / "candidates", split)
     answered = {str(query) for query, pages in judged.items() if any(score > 0 for score in pages.values())}
     texts = zip(queries["id"], queries["text"], strict=True)
     kept = sum(str(query) in answered and bool((text or "").strip()) for query, text in texts)
@@ -220,6 +220,16 @@ def _judgments(task: Any, judged: Mapping[Any, Mapping[Any, Any]]) -> Iterator[A
             message = f"{task.metadata.name}: a relevance that mteb loaded is no whole number"
             raise DataError("JV433", message, first_line(error)) from error
         yield pa.table({"query-id": queries, "corpus-id": pages, "score": whole})
+
+
+def _candidates(found: Mapping[Any, Iterable[Any]]) -> Iterator[Any]:
+    import pyarrow as pa
+
+    rows = iter(found.items())
+    while batch := list(islice(rows, TEXT_ROWS)):
+        queries = [str(query) for query, _ in batch]
+        pages = pa.array([list(map(str, pages)) for _, pages in batch], pa.list_(pa.string()))
+        yield pa.table({"query-id": queries, "corpus-ids": pages})
 
 
 def _write(tables: Iterable[Any], folder: Path, split: str) -> int:

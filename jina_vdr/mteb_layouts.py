@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jina_vdr.errors import UsageError
-from jina_vdr.mteb_metadata import CONVERSATIONS, is_commit, own_code
+from jina_vdr.mteb_metadata import CONVERSATIONS, has_candidates, is_commit, own_code
 from jina_vdr.vocabulary import PAIR_TYPES
 
 CONVERTED = {
@@ -22,6 +22,9 @@ LONG = {
         "columns": {"query-id": "qid", "corpus-id": "doc_id", "score": ""},
     },
 }
+
+CANDIDATES = {"config": "{subset}-top_ranked"}
+MMDOCIR = {"format": "mteb", "corpus": {"columns": {"text": ""}}}
 
 KNOWN: dict[str, dict[str, Any]] = {
     "jina_vdr_bench_retrieval": {},
@@ -46,6 +49,7 @@ KNOWN: dict[str, dict[str, Any]] = {
         "qrels": {"config": "qrels-{subset}"},
     },
     "irpapers_t2i_retrieval": {"format": "mteb"},
+    "mmdocir_t2i_retrieval": MMDOCIR,
     "lemb_narrative_qa_retrieval": LONG,
     "lemb_summ_screen_fd_retrieval": LONG,
     "lemb_wikim_qa_retrieval": LONG,
@@ -77,6 +81,8 @@ def hub_dataset(task: Any, kind: str) -> dict[str, Any]:
     if kind in PAIR_TYPES:
         return {**place, **_pairs(task)}
     layout: dict[str, Any] = _named(KNOWN[home], said.get("name", "")) if own else {"format": "mteb"}
+    if has_candidates(task):
+        layout["candidates"] = CANDIDATES
     if home == "vidore2_bench_retrieval" and task.metadata.is_multilingual:
         layout["queries"] = {**layout["queries"], "where": {"language": "{subset}"}}
     return {**place, **layout}

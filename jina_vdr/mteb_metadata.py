@@ -51,14 +51,13 @@ def checked_type(task: Any) -> str:
         raise _not_ours(task, f"is of the category {category}", hint)
     if "_evaluate_subset" in _overridden(task) or getattr(task, "skip_first_result", False):
         raise _not_ours(task, "is scored by code of its own", "evaluate it with mteb")
-    if any(stats.get("top_ranked_statistics") for stats in (metadata.descriptive_stats or {}).values()):
-        raise given_candidates(task)
     return ours
 
 
-def given_candidates(task: Any) -> UsageError:
-    """Return the error for a task that ranks candidates given for each query."""
-    return _not_ours(task, "ranks only the candidates given for each query", "here all pages are ranked")
+def has_candidates(task: Any) -> bool:
+    """Say whether each query of the task may find only the pages that are given for it."""
+    stats = (task.metadata.descriptive_stats or {}).values()
+    return any(split.get("top_ranked_statistics") for split in stats)
 
 
 def _not_ours(task: Any, why: str, hint: str) -> UsageError:

@@ -70,6 +70,8 @@ def _write_with_data(kind: Any, path: Path) -> None:
     with new_folder(folder) as temporary:
         write = write_pairs if ours in PAIR_TYPES else write_retrieval
         found = write(task, temporary, images="image" in kind.metadata.modalities)
+    if any(folder.glob("*/candidates")):
+        dataset["candidates"] = {"data_dir": "{subset}/candidates"}
     try:
         write_text(path, _text(kind, dataset, found, remark))
     except BaseException:

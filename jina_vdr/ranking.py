@@ -1,6 +1,6 @@
 """The one order of pages that all rankers share: by score, ties by page id, descending."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import nlargest
 
 import numpy as np
@@ -27,11 +27,11 @@ def best(scores: NDArray[np.float32], ids: Sequence[str], top_k: int) -> Ranking
     return Ranking(tuple(page for _, page, _ in order), scores[[i for _, _, i in order]])
 
 
-def without_identical_ids(run: Run, top_k: int) -> Run:
-    """Return `run` without pages that have the id of the query itself, each ranking cut to `top_k`."""
-    return {query: _without(query, ranking, top_k) for query, ranking in run.items()}
+def narrowed(run: Run, keeps: Callable[[str, str], bool], top_k: int) -> Run:
+    """Return `run` with the pages that `keeps(query, page)` lets pass, each ranking cut to `top_k`."""
+    return {query: _narrowed(query, ranking, keeps, top_k) for query, ranking in run.items()}
 
 
-def _without(page: str, ranking: Ranking, top_k: int) -> Ranking:
-    kept = [i for i, other in enumerate(ranking.ids) if other != page][:top_k]
+def _narrowed(query: str, ranking: Ranking, keeps: Callable[[str, str], bool], top_k: int) -> Ranking:
+    kept = [i for i, page in enumerate(ranking.ids) if keeps(query, page)][:top_k]
     return Ranking(tuple(ranking.ids[i] for i in kept), ranking.scores[kept])

@@ -42,7 +42,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Corpus, queries and qrels of one subset; `dropped` counts queries left out, by reason."""
+    """Corpus, queries and qrels of one subset; `dropped` counts queries left out, by reason.
+
+    `candidates` holds the ids of the pages that each query may find; it is empty where that is every page.
+    """
 
     task: str
     subset: str
@@ -51,6 +54,7 @@ class Collection:
     queries: Sequence[Query]
     qrels: Qrels
     dropped: dict[str, int] = field(default_factory=dict)
+    candidates: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ def _pages(task: Task, subset: str) -> tuple[dict[str, list[Row]], dict[str, int
     parts = {"corpus": pages, "queries": queries, "qrels": [*judged, *foreign]}
     if _images_apart(task):
         parts["images"] = [{"id": page["image_id"], "image": page["image"]} for page in reversed(pages)]
+    if task.dataset.candidates != Part():
+        parts["candidates"] = _candidates(queries, pages)
     return parts, {"queries": len(queries) - 1, "documents": len(pages), "qrels": len(judged)}
 
 
@@ -160,6 +162,16 @@ def _judgments(task: Task, queries: Sequence[Row], pages: Sequence[Row]) -> list
         {"query-id": query["id"], "corpus-id": pages[(i + step) % len(pages)]["id"], "score": grade}
         for i, query in enumerate(queries[:-1])
         for step, grade in enumerate(grades)
+    ]
+
+
+def _candidates(queries: Sequence[Row], pages: Sequence[Row]) -> list[Row]:
+    """Let each query find half of the pages, those that are judged among them."""
+    ids = [page["id"] for page in pages]
+    half = len(ids) // 2 + 1
+    return [
+        {"query-id": query["id"], "corpus-ids": (ids[i:] + ids[:i])[half - 1 :: -1]}
+        for i, query in enumerate(queries)
     ]
 
 
@@ -301,13 +313,17 @@ def _as_on_the_hub(rows: Sequence[Row]) -> pa.Table:
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
     columns |= {name: images(cells) for name, cells in columns.items() if isinstance(cells[0], bytes)}
     made = pa.table(columns)
-    features = {
-        column.name: {"_type": "Image"}
-        if column.type == IMAGE
-        else {"dtype": str(column.type).replace("double", "float64"), "_type": "Value"}
-        for column in made.schema
-    }
+    features = {column.name: _feature(column.type) for column in made.schema}
     return made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    """Return how the Hub's client names the type of a column."""
+    if kind == IMAGE:
+        return {"_type": "Image"}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    return {"dtype": str(kind).replace("double", "float64"), "_type": "Value"}
 
 
 def _write_card(folder: Path, entries: Iterable[tuple[str, str, str]]) -> None:

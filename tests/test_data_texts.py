@@ -8,9 +8,11 @@ import pytest
 
 from jina_vdr.errors import DataError
 from jina_vdr.measurement import measure_run
-from jina_vdr.ranking import without_identical_ids
+from jina_vdr.per_query import open_table
+from jina_vdr.ranking import narrowed
 from jina_vdr.records import Ranking
 from jina_vdr.specfile import InvalidSpec
+from jina_vdr.task import load_task
 from tests.replicas import beir, card, evaluated, images, load, parquet, png, replica_task, task_file
 
 APART = {
@@ -91,7 +93,7 @@ def test_qrels_without_scores_are_refused_unless_the_task_file_says_so(tmp_path)
         ({"images": {"config": "x", "columns": {"image": ""}}}, "images needs the column 'image'"),
         ({"images": {"columns": {"id": "x"}}}, "say where the images are: config, data_dir, file"),
         ({"images": {"config": "x", "columns": {"text": "x"}}}, "no column 'text'; known: id, image"),
-        ({"format": "qa", "images": {"config": "x"}}, "layout qa has no table of images apart"),
+        ({"format": "qa", "images": {"config": "x"}}, "layout qa has no table of images"),
     ],
 )
 def test_what_a_part_cannot_be_without_is_said(tmp_path, dataset, says):
@@ -173,12 +175,50 @@ def test_a_page_with_the_querys_own_id_is_taken_out_of_its_ranking(tmp_path):
     assert first == {False: 0, True: 1}  # of the two equal pages the larger id, 1, stands first
 
 
-def test_a_ranking_is_as_deep_without_the_own_id_as_with_it():
+def test_a_ranking_is_as_deep_without_some_pages_as_with_them():
     scores = np.array([3, 2, 1], np.float32)
     run = {"b": Ranking(("a", "b", "c"), scores), "x": Ranking(("a", "b", "c"), scores)}
-    cut = without_identical_ids(run, 2)
+    cut = narrowed(run, lambda query, page: query != page, 2)
     assert {query: ranking.ids for query, ranking in cut.items()} == {"b": ("a", "c"), "x": ("a", "b")}
     np.testing.assert_array_equal(cut["b"].scores, [3, 1])
+
+
+CANDIDATES = {"candidates": {"data_dir": "{subset}/top_ranked"}}
+
+
+def with_candidates(root, candidates, **fields):
+    """Write pages of which 0 and 1 answer query 0 best, and the candidates of some queries."""
+    texts = ["eins zwei", "eins zwei drei", "eins", "vier", "fünf", "sechs"]
+    changes = {"corpus": {"image": None, "text": texts}, "queries": {"query": ["eins zwei", "vier", "fünf"]}}
+    beir(root / "data/default", **changes)
+    rows = {"query-id": list(candidates), "corpus-ids": list(candidates.values())}
+    parquet(root / "data/default/top_ranked/test-00000-of-00001.parquet", rows)
+    return task_file(root, CANDIDATES, **fields)
+
+
+def test_a_query_finds_its_candidates_alone(tmp_path):
+    with_candidates(tmp_path, {0: [2, 1, 5], 1: [0, 1, 2], 2: [3, 2, 4], 9: [77]})
+    done = evaluated(tmp_path)
+    (scores,) = done.result.scores
+    table = open_table(done.path, scores.per_query).to_pydict()
+    assert [set(ids) for ids in table["top_ids"]] == [{"1", "2", "5"}, {"0", "1", "2"}, {"2", "3", "4"}]
+    assert table["top_ids"][0][:2] == ["1", "2"]
+    assert (scores.n_queries, scores.n_documents) == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "says"),
+    [
+        ({0: [1], 1: [1]}, "JV442.*query '2' has no candidates"),
+        ({0: [1], 1: [1], 2: []}, "JV442.*query '2' has no candidates"),
+        ({0: [1], 1: [1], 2: [6]}, "JV442.*query '2' has the candidate '6', which is not there"),
+        ({0: 1, 1: 1, 2: 1}, "JV417.*'corpus-ids' holds no lists of page ids"),
+    ],
+)
+def test_candidates_that_do_not_fit_are_refused(tmp_path, candidates, says):
+    with_candidates(tmp_path, candidates)
+    with pytest.raises(DataError, match=says):
+        load(load_task(tmp_path / "replica.yaml"))
 
 
 def test_queries_with_equal_judgments_are_one_cluster(tmp_path):

@@ -231,6 +231,7 @@ CHANGED = {
     "dataset.format": "mteb",
     **{f"dataset.{part}": {"split": "dev"} for part in ("corpus", "queries", "qrels")},
     "dataset.images": {"config": "x"},
+    "dataset.candidates": {"config": "x"},
     "dataset.documents": "*.pdf",
     "dataset.render": {"dpi": 72},
     "part.config": "x",

@@ -26,7 +26,10 @@ def load_tables(task: Task, source: Source, subset: str, split: str) -> Parts:
         source.tables(data.queries, subset, split), data.queries, subset, task.languages(subset)
     )
     qrels = read_qrels(source.tables(data.qrels, subset, split), data.qrels.named)
-    return Parts(corpus, queries, qrels)
+    if data.candidates not in data.parts:
+        return Parts(corpus, queries, qrels)
+    paths = source.tables(data.candidates, subset, split)
+    return Parts(corpus, queries, qrels, candidates=read_candidates(paths, data.candidates.named))
 
 
 def _pages(task: Task, source: Source, subset: str, split: str) -> Iterator[Page]:
@@ -80,6 +83,19 @@ def read_qrels(paths: Sequence[Path], columns: Mapping[str, str]) -> Qrels:
                 "JV432", f"{paths[0]}: query '{query}' and page '{page}' are judged twice, differently"
             )
     return qrels
+
+
+def read_candidates(paths: Sequence[Path], columns: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Read the pages that each query may find: a list of ids a row."""
+    rows = read_rows(paths, columns, ["query-id", "corpus-ids"])
+    found: dict[str, set[str]] = {}
+    for query, pages in zip(
+        as_ids(paths, columns["query-id"], rows["query-id"]), rows["corpus-ids"], strict=True
+    ):
+        if not isinstance(pages, list):
+            raise refuse("JV417", f"{paths[0]}: column '{columns['corpus-ids']}' holds no lists of page ids")
+        found.setdefault(query, set()).update(as_ids(paths, columns["corpus-ids"], pages))
+    return {query: frozenset(pages) for query, pages in found.items()}
 
 
 def as_records(rows: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jina_vdr.errors import DataError, near
@@ -17,6 +17,7 @@ class Parts:
 
     `complete` says that the qrels speak of these queries alone, so that an unknown query id is a mistake; on
     the Hub, several languages often share one qrels table. `dropped` counts queries that the layout left out.
+    `candidates` are the pages that a query may find, where these are not all.
     """
 
     corpus: Sequence[Page]
@@ -24,6 +25,7 @@ class Parts:
     qrels: Qrels
     complete: bool = False
     dropped: int = 0
+    candidates: Mapping[str, frozenset[str]] | None = None
 
 
 def checked(task: Task, subset: str, parts: Parts) -> Collection:
@@ -52,7 +54,10 @@ def checked(task: Task, subset: str, parts: Parts) -> Collection:
     _expected(
         task, subset, queries=len(kept), documents=len(parts.corpus), qrels=sum(map(len, qrels.values()))
     )
-    return Collection(task.name, subset, task.languages(subset), parts.corpus, kept, qrels, dropped)
+    candidates = _candidates(name, parts, kept)
+    return Collection(
+        task.name, subset, task.languages(subset), parts.corpus, kept, qrels, dropped, candidates
+    )
 
 
 def checked_pairs(task: Task, subset: str, pairs: Pairs) -> Pairs:
@@ -66,6 +71,23 @@ def checked_pairs(task: Task, subset: str, pairs: Pairs) -> Pairs:
 def refuse(code: str, message: str, hint: str = "mend the data") -> DataError:
     """Return the error for data that breaks a rule."""
     return DataError(code, message, hint)
+
+
+def _candidates(name: str, parts: Parts, kept: Sequence[Query]) -> dict[str, frozenset[str]]:
+    """Return the candidates of the queries that are kept, nothing where every page is one."""
+    if parts.candidates is None:
+        return {}
+    pages = {page.id for page in parts.corpus}
+    for query in kept:
+        if not (found := parts.candidates.get(query.id)):
+            raise refuse("JV442", f"{name}: query '{query.id}' has no candidates")
+        if missing := sorted(found - pages):
+            raise refuse(
+                "JV442",
+                f"{name}: query '{query.id}' has the candidate '{missing[0]}', which is not there",
+                near(missing[0], pages) or _example(parts.corpus),
+            )
+    return {query.id: parts.candidates[query.id] for query in kept}
 
 
 def _judgments(judged: dict[str, int]) -> str:
