@@ -100,10 +100,12 @@ def test_what_a_killed_run_left_goes_after_a_day(tmp_path):
     fresh, old, other = (tmp_path / name for name in (".a.0badcafe.tmp", ".b.0badcafe.tmp", "c.tmp"))
     for path in (fresh, old, other):
         path.write_text("half")
-    for path in (old, other):
+    folder = tmp_path / ".d.0badcafe.tmp"
+    folder.mkdir()
+    for path in (old, other, folder):
         os.utime(path, (0, 0))
     write_text(tmp_path / "file.txt", "new")
-    assert names(tmp_path) == [fresh.name, other.name, "file.txt"]
+    assert names(tmp_path) == [fresh.name, folder.name, other.name, "file.txt"]
 
 
 def test_of_writers_side_by_side_a_reader_never_sees_half_a_file(tmp_path):

@@ -12,10 +12,10 @@ import yaml
 from jina_vdr.catalog import all_tasks
 from jina_vdr.cli import main
 from jina_vdr.errors import DataError, UsageError, VDRError
-from jina_vdr.mteb_data import load_data
-from jina_vdr.mteb_layouts import hub_dataset
-from jina_vdr.mteb_metadata import TYPES, counts, expected, our_tag
-from jina_vdr.mteb_tasks import find_task, import_task
+from jina_vdr.mteb.data import load_data
+from jina_vdr.mteb.layouts import hub_dataset
+from jina_vdr.mteb.metadata import TYPES, counts, expected, our_tag
+from jina_vdr.mteb.tasks import find_task, import_task
 from jina_vdr.task import load_task
 from jina_vdr.taskfile import task_yaml
 from tests.hub_server import Repo, hub_server, run_several

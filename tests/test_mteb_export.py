@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jina_vdr.comparison import compare
-from jina_vdr.mteb_export import variant
+from jina_vdr.mteb.exports import variant
 from jina_vdr.result import read_result, read_results, write_result
 from tests.replicas import evaluated, text_task
 from tests.test_mteb_results import mteb, run, said

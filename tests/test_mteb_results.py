@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from jina_vdr.cli import main
 from jina_vdr.comparison import compare
 from jina_vdr.errors import UsageError
-from jina_vdr.mteb_export import export_results
-from jina_vdr.mteb_import import import_results
+from jina_vdr.mteb.exports import export_results
+from jina_vdr.mteb.imports import import_results
 from jina_vdr.result import read_result, read_results, write_result
 from jina_vdr.task import load_task
 from tests.replicas import evaluated, task_file, text_task

@@ -13,7 +13,7 @@ import click
 @click.option("--data", is_flag=True, help="Load the data with mteb too, and write it beside the file.")
 def import_mteb(name: str, out: Path | None, data: bool) -> None:
     """Write a task file for the task that the installed mteb calls NAME; a file that is there stays."""
-    from jina_vdr.mteb_tasks import import_task
+    from jina_vdr.mteb.tasks import import_task
 
     path = import_task(name, out, with_data=data)
     click.echo(path)

@@ -134,23 +134,23 @@ def export_results(
 @FORCE
 def import_results(places: tuple[Path, ...], results: Path, tasks: tuple[Path, ...], force: bool) -> int:
     """Read results that MTEB has written; PLACES are its results folder, parts of it, or single files."""
-    from jina_vdr import mteb_import
+    from jina_vdr.mteb import imports
 
-    done = mteb_import.import_results(places, results, _tasks(tasks), force=force)
+    done = imports.import_results(places, results, _tasks(tasks), force=force)
     for path in done.written:
         click.echo(path)
     for error in done.errors:
         click.echo(str(error), err=True)
     if done.unchanged:
         click.echo(f"{len(done.unchanged)} of them were there already, unchanged", err=True)
-    _left_out(done.left_out, f"there is no such task; {mteb_import.GET_TASKS}")
+    _left_out(done.left_out, f"there is no such task; {imports.GET_TASKS}")
     if done.errors and not (done.written or done.unchanged):
         return done.errors[0].exit_code
     return 1 if done.errors else 0
 
 
 def _export_to_mteb(found: "list[Located]", out: Path, tasks: "list[Task]", *, force: bool) -> None:
-    from jina_vdr.mteb_export import export_results
+    from jina_vdr.mteb.exports import export_results
 
     done = export_results(found, out, tasks, force=force)
     for path in done.written:

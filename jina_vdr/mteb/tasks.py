@@ -10,9 +10,9 @@ from typing import Any
 from jina_vdr.atomic import write_text
 from jina_vdr.catalog import BENCHMARKS
 from jina_vdr.errors import InvalidFile, MissingExtra, UsageError, near
-from jina_vdr.mteb_data import load_data, new_folder, write_pairs, write_retrieval
-from jina_vdr.mteb_layouts import hub_dataset
-from jina_vdr.mteb_metadata import Counts, checked_type, counts, expected, task_fields
+from jina_vdr.mteb.data import load_data, new_folder, write_pairs, write_retrieval
+from jina_vdr.mteb.layouts import hub_dataset
+from jina_vdr.mteb.metadata import Counts, checked_type, counts, expected, task_fields
 from jina_vdr.task import load_task
 from jina_vdr.taskfile import task_yaml
 from jina_vdr.template import SCHEMA

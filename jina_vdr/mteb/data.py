@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from jina_vdr.errors import DataError, UsageError, first_line
 from jina_vdr.hub import hub_errors, without_bars
-from jina_vdr.mteb_layouts import pair_columns
-from jina_vdr.mteb_metadata import Counts
+from jina_vdr.mteb.layouts import pair_columns
+from jina_vdr.mteb.metadata import Counts
 from jina_vdr.progress import progress
 
 TEXT_ROWS, IMAGE_ROWS = 2048, 64

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jina_vdr.errors import UsageError
-from jina_vdr.mteb_metadata import CONVERSATIONS, has_candidates, is_commit, own_code
+from jina_vdr.mteb.metadata import CONVERSATIONS, has_candidates, is_commit, own_code
 from jina_vdr.vocabulary import PAIR_TYPES
 
 CONVERTED = {

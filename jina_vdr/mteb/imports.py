@@ -13,7 +13,7 @@ from jina_vdr import __version__
 from jina_vdr.atomic import write_bytes
 from jina_vdr.catalog import all_tasks
 from jina_vdr.errors import InvalidFile, UsageError
-from jina_vdr.mteb_files import Folder, TaskFile, find_files, original_of, pack, read_folder, read_task_file
+from jina_vdr.mteb.files import Folder, TaskFile, find_files, original_of, pack, read_folder, read_task_file
 from jina_vdr.progress import progress
 from jina_vdr.result import (
     DatasetRecord,

@@ -11,7 +11,7 @@ from jina_vdr.atomic import write_text
 from jina_vdr.catalog import all_tasks
 from jina_vdr.errors import UsageError
 from jina_vdr.model import FAMILIES
-from jina_vdr.mteb_files import EXPERIMENTS, MODEL_META, NO_REVISION, RUN_SETTINGS, model_folder, unpack
+from jina_vdr.mteb.files import EXPERIMENTS, MODEL_META, NO_REVISION, RUN_SETTINGS, model_folder, unpack
 from jina_vdr.result import ModelRecord, Result, Scores, file_name
 from jina_vdr.similarity import LATE_INTERACTION
 from jina_vdr.task import Task
