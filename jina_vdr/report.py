@@ -87,7 +87,7 @@ def comparison_table(differences: "Sequence[Difference]") -> str:
             display_name(d.metric),
             percent(d.first),
             percent(d.second),
-            f"{100 * d.value:+.2f}",
+            f"{round(100 * d.value, 2) + 0.0:+.2f}",  # a tiny loss is +0.00, never -0.00
             f"{100 * d.interval.low:+.1f} to {100 * d.interval.high:+.1f}" if d.interval else "-",
         ]
         for d in differences

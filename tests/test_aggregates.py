@@ -157,6 +157,22 @@ def test_a_mean_over_what_the_benchmark_leaves_out_is_refused(tmp_path, capsys, 
     assert says in capsys.readouterr().err
 
 
+def test_of_a_narrowed_benchmark_the_mean_is_over_what_is_left(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text_task(tmp_path)
+    (tmp_path / "mine.benchmark.yaml").write_text("benchmark: Mine\ntasks: [replica.yaml]\n")
+    command = ["eval", "--model", "fake", "--benchmark", "mine.benchmark.yaml", "--cache", "cache"]
+    assert main([*command, "--language", "fra"]) == 0
+    narrowed = capsys.readouterr().out.splitlines()
+    assert main(command) == 0
+    whole = capsys.readouterr().out.splitlines()
+    name, _, value = narrowed[-1].rpartition(": ")
+    assert name == "mean over 1 task, as far as asked for"
+    assert value in next(line for line in whole if line.startswith("fr "))
+    assert whole[-1].startswith("mean over tasks: ")
+    assert value not in whole[-1]
+
+
 def test_a_failed_task_leaves_the_means_that_do_not_need_it(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text_task(tmp_path)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jina_vdr.benchmark import Benchmark
+    from jina_vdr.catalog import Selection
     from jina_vdr.evaluation import Evaluation, Failed, Settings
+    from jina_vdr.result import Result
 
     Outcomes = Sequence[Evaluation | Failed]
 
@@ -100,9 +102,8 @@ def _options(values: dict[str, Any]) -> Any:
 def _print_outcomes(outcomes: "Outcomes", benchmark: "Benchmark | None", *, as_json: bool) -> None:
     import json
 
-    from jina_vdr.benchmark import aggregated
     from jina_vdr.evaluation import Evaluation
-    from jina_vdr.report import aggregate, percent, result_table, summary_table
+    from jina_vdr.report import result_table, summary_table
 
     done = [outcome for outcome in outcomes if isinstance(outcome, Evaluation)]
     results = [evaluation.result for evaluation in done]
@@ -116,10 +117,22 @@ def _print_outcomes(outcomes: "Outcomes", benchmark: "Benchmark | None", *, as_j
     if len(outcomes) > 1 and shown:
         click.echo(summary_table(shown))
     if benchmark and done:
-        for mean in benchmark.aggregates:
-            value = aggregate(aggregated(benchmark, mean), results, mean.over)
-            click.echo(f"{mean.name}: {percent(value) if value is not None else '- (incomplete)'}")
+        _print_means(benchmark, [outcome.selection for outcome in outcomes], results)
     _say_where(done, len(outcomes))
+
+
+def _print_means(benchmark: "Benchmark", asked: "Sequence[Selection]", results: "Sequence[Result]") -> None:
+    """Print the benchmark's means; when filters have narrowed it, one over what is left."""
+    from jina_vdr.benchmark import aggregated, resolve
+    from jina_vdr.listing import counted
+    from jina_vdr.report import aggregate, percent
+
+    means = [(mean.name, aggregated(benchmark, mean), mean.over) for mean in benchmark.aggregates]
+    if sum(len(s.subsets) for s in asked) < sum(len(s.subsets) for s in resolve(benchmark)):
+        means = [(f"mean over {counted(len(asked), 'task')}, as far as asked for", list(asked), "task")]
+    for name, wanted, over in means:
+        value = aggregate(wanted, results, over)
+        click.echo(f"{name}: {percent(value) if value is not None else '- (incomplete)'}")
 
 
 def _say_where(done: "Sequence[Evaluation]", asked: int) -> None:
