@@ -149,9 +149,10 @@ def hub_errors(repo: str, revision: str | None, kind: str) -> Iterator[None]:
             "mend the name, or set HF_TOKEN if it is private",
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise DataError(
-            "JV402", f"{repo} has no revision {revision}", "write the 40-hex commit that its page shows"
-        ) from error
+        hint = "write the 40-hex commit that its page shows"
+        if kind == "data set":
+            hint += ", or let jina-vdr tasks pin do it"
+        raise DataError("JV402", f"{repo} has no revision {revision}", hint) from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         raise _no_answer(repo, error.__cause__) from error
     except errors.HTTPError as error:  # type: ignore[attr-defined]  # httpx's own

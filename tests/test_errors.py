@@ -210,3 +210,12 @@ def test_an_output_that_takes_nothing(where):
     os.close(out)
     expected = (141, "") if where == "pipe" else (5, "error[JV502] the disk: No space left on device")
     assert (done.returncode, done.stderr.partition(";")[0]) == expected
+
+
+@pytest.mark.parametrize("group", [[], ["tasks"], ["data"]])
+def test_a_group_without_a_command_shows_its_help(capsys, group):
+    assert main(group) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Usage: jina-vdr")
+    assert "\nCommands:\n" in err

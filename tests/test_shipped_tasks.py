@@ -121,7 +121,7 @@ BROKEN = {
     ),
     "kovidore-v2-hr.yaml": (
         "error[JV402] task KoVidore2HrRetrieval: whybe-choi/kovidore-v2-hr-mteb has no revision ",
-        "; write the 40-hex commit that its page shows",
+        "; write the 40-hex commit that its page shows, or let jina-vdr tasks pin do it",
     ),
     "vidore-v3-hr.yaml": (
         "error[JV405] task Vidore3HrRetrieval: vidore/vidore_v3_hr_mteb_format has no config 'german-corpus'",

@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(app.main(arguments, prog_name="jina-vdr", standalone_mode=False) or 0)
     except VDRError as error:
         return _complain(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        return _complain(error.format_message(), 2)
     except click.ClickException as error:
         return _complain(_usage(error), 2)
     except (click.Abort, KeyboardInterrupt):
