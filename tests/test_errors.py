@@ -118,6 +118,7 @@ def test_a_message_is_one_line_that_cannot_act_on_the_terminal():
         ("eval --model precomputed:none --task DemoPages", "JV110", ["none"]),
         ("eval --model fake --task DemoPages --domain Manual", "JV112", ["'Manual'", "'Manuals'"]),
         ("results show none", "JV117", ["none", "jina-vdr eval"]),
+        ("tasks validate --data", "JV128", ["--data", "--offline"]),
     ],
 )
 def test_a_wrong_command(complains, arguments, code, names):

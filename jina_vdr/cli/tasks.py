@@ -84,8 +84,14 @@ def validate_tasks(files: tuple[Path, ...], data: bool, cache: Path, offline: bo
     Every file is checked. The exit code is 3 when one is invalid, else 4 when data is missing or wrong.
     """
     from jina_vdr.catalog import bundled_root
-    from jina_vdr.errors import VDRError
+    from jina_vdr.errors import UsageError, VDRError
 
+    if data and not (files or offline):
+        raise UsageError(
+            "JV128",
+            "--data without files would fetch the data of all tasks that come with us",
+            "name the files, or add --offline to check what is in the cache",
+        )
     codes: list[int] = []
     seen: list[Task] = []
     for path in _spec_files(files or (bundled_root(),)):
