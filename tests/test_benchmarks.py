@@ -221,3 +221,14 @@ def test_two_bundled_files_that_define_one_task_are_refused(library):
     assert refused.returncode == 3
     assert "JV314" in refused.stderr
     assert "both define task" in refused.stderr
+
+
+def test_two_bundled_files_that_define_one_benchmark_are_refused(library):
+    for name in ("a", "b"):
+        text = f"benchmark: {name.upper() if name == 'a' else 'a'}\ntasks: [One]\n"
+        write(library / "jina_vdr" / "_tasks", text, f"{name}.benchmark.yaml")
+    refused = run(library, "benchmarks", "list")
+    assert refused.returncode == 3
+    assert "JV314" in refused.stderr
+    assert "a.benchmark.yaml and" in refused.stderr
+    assert "b.benchmark.yaml both define benchmark 'a'" in refused.stderr

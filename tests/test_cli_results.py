@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from jina_vdr.cli import main
+from jina_vdr.comparison import Difference
+from jina_vdr.report import comparison_table
 from jina_vdr.result import read_result
 from tests.replicas import evaluated, images, parquet, png, task_file, text_task
 
@@ -213,3 +215,8 @@ def test_no_file_names_a_person_a_machine_or_a_folder(tmp_path):
         made_with = read_result(path).provenance
         assert set(made_with.host) == {"os", "machine", "cpu", "cores"}
         assert platform.node() not in made_with.model_dump_json().replace('"', " ").split()
+
+
+def test_a_tiny_loss_is_no_negative_zero():
+    tiny = Difference("T", "de", "test", "ndcg_at_5", 9, 0.5, 0.5 - 1e-7, None)
+    assert comparison_table([tiny]).splitlines()[-1].split()[-2:] == ["+0.00", "-"]

@@ -8,6 +8,7 @@ import pytest
 
 from jina_vdr.errors import DataError
 from jina_vdr.measurement import measure_run
+from jina_vdr.metrics import DEPTH
 from jina_vdr.per_query import open_table
 from jina_vdr.ranking import narrowed
 from jina_vdr.records import Ranking
@@ -206,6 +207,25 @@ def test_a_query_finds_its_candidates_alone(tmp_path):
     assert (scores.n_queries, scores.n_documents) == (3, 6)
 
 
+def test_candidates_and_pages_beside_the_own_one_are_found_below_the_depth_of_a_ranking(tmp_path):
+    n = DEPTH + 20
+    texts = ["eins"] * (n - 3) + ["zwei"] * 3
+    queries = {"query-id": [99, 98], "query": ["eins", "eins"]}  # of pages that tie, 99 and 98 stand first
+    qrels = {"query-id": [99, 98], "corpus-id": [n - 1, n - 2], "score": [1, 1]}
+    beir(tmp_path / "data/default", n, corpus={"image": None, "text": texts}, queries=queries, qrels=qrels)
+    rows = {"query-id": [99, 98], "corpus-ids": [[n - 1, n - 3], [n - 2]]}
+    parquet(tmp_path / "data/default/top_ranked/test-00000-of-00001.parquet", rows)
+    for dataset, fields in ((CANDIDATES, {}), ({}, {"protocol": {"ignore_identical_ids": True}})):
+        task_file(tmp_path, dataset, **fields)
+        done = evaluated(tmp_path)
+        found = open_table(done.path, done.result.scores[0].per_query).to_pydict()["top_ids"]
+        if dataset:
+            assert [set(ids) for ids in found] == [{str(n - 1), str(n - 3)}, {str(n - 2)}]
+        else:
+            assert [len(ids) for ids in found] == [DEPTH, DEPTH]
+            assert [ids[0] for ids in found] == ["98", "99"]
+
+
 @pytest.mark.parametrize(
     ("candidates", "says"),
     [
@@ -222,7 +242,7 @@ def test_candidates_that_do_not_fit_are_refused(tmp_path, candidates, says):
 
 
 def test_queries_with_equal_judgments_are_one_cluster(tmp_path):
-    judged = {"query-id": [0, 0, 1, 1, 2], "corpus-id": [0, 1, 1, 0, 0], "score": [1, 2, 2, 1, 1]}
+    judged = {"query-id": [0, 0, 1, 1, 2, 2], "corpus-id": [0, 1, 1, 0, 0, 1], "score": [1, 2, 2, 1, 2, 1]}
     beir(tmp_path / "data/default", qrels=judged)
     task = replica_task(tmp_path, {}, protocol={"clusters": "judgments"})
     data = load(task)
