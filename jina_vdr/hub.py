@@ -17,6 +17,8 @@ from jina_vdr.atomic import write_text
 from jina_vdr.errors import DataError, first_line
 
 DOWNLOADS = 8
+THREADS = "jina-vdr-download"
+"""Downloads at a time, and how the names of their threads begin."""
 
 
 class Hub:
@@ -56,7 +58,7 @@ class Hub:
 
     def fetch(self, repo: str, revision: str, names: Sequence[str]) -> list[Path]:
         """Return local paths of the named files, from the Hub's own cache where they lie there."""
-        with ThreadPoolExecutor(DOWNLOADS) as pool:
+        with downloads() as pool:
             return list(pool.map(partial(self.fetch_file, repo, revision), names))
 
     def fetch_file(self, repo: str, revision: str, name: str) -> Path:
@@ -91,6 +93,21 @@ class Hub:
         if not self._answered:
             get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
             self._answered = True
+
+
+@contextmanager
+def downloads() -> Iterator[ThreadPoolExecutor]:
+    """Give threads to fetch with; an interrupt does not wait for what is under way."""
+    pool = ThreadPoolExecutor(DOWNLOADS, thread_name_prefix=THREADS)
+    try:
+        yield pool
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def free_space() -> tuple[Path, int]:

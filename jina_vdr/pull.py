@@ -1,13 +1,12 @@
 """All data that tasks need from the Hub: what it is, how large, and how it gets into the cache."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from jina_vdr.catalog import Selection
 from jina_vdr.data import named, needed_files
 from jina_vdr.errors import DataError, OutOfMemory
-from jina_vdr.hub import DOWNLOADS, Hub, free_space, without_bars
+from jina_vdr.hub import Hub, downloads, free_space, without_bars
 from jina_vdr.progress import progress
 from jina_vdr.task import Task
 
@@ -63,7 +62,7 @@ def find_needs(selections: Sequence[Selection], hub: Hub) -> list[Need]:
     with (
         without_bars(),
         progress(len(groups), "sizes", "data set") as bar,
-        ThreadPoolExecutor(DOWNLOADS) as pool,
+        downloads() as pool,
     ):
         found = {need.task.name: need for needs in pool.map(find, groups.values()) for need in needs}
     return [found[selection.task.name] for selection in selections]
@@ -122,7 +121,7 @@ def fetch_all(needs: Sequence[Need], hub: Hub) -> list[Need]:
     with (
         without_bars(),
         progress(sum(missing.values()), "fetching", "B") as bar,
-        ThreadPoolExecutor(DOWNLOADS) as pool,
+        downloads() as pool,
     ):
         bar.unit_scale = True
         list(pool.map(fetch, missing))

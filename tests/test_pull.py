@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -241,9 +242,11 @@ def test_data_that_does_not_fit_is_refused_before_anything_is_fetched(troubled, 
     assert hub.fetched == []
 
 
-def test_a_pull_that_was_killed_goes_on_where_it_was(tmp_path, pulled, hub):
+@pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGINT])
+def test_a_pull_that_was_killed_goes_on_where_it_was(tmp_path, pulled, hub, with_signal):
     name = f"it/corpus/{SHARD}"
     hub.faults[f"org/beir/{name}"] = "hang"
+    hub.go_on.clear()
     hub.requests.clear()
     arguments = ["data", "pull", "--task", pulled.paths[0], *ITALIAN, "--cache", tmp_path / "cache"]
     (tmp_path / "home").mkdir()
@@ -252,11 +255,17 @@ def test_a_pull_that_was_killed_goes_on_where_it_was(tmp_path, pulled, hub):
         env=environment(tmp_path / "home", hub.url),
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     while len(list(tmp_path.glob("home/hf/hub/*/snapshots/*/it/*/*"))) < len(PARTS) - 1:
         time.sleep(0.01)
-    process.kill()
-    process.wait()
+    process.send_signal(with_signal)
+    _, said = process.communicate(timeout=20)  # the file that hangs is not waited for
+    if with_signal == signal.SIGINT:
+        assert process.returncode == 130
+        assert said.splitlines()[-1].startswith("interrupted; what was finished is kept")
+        assert "Traceback" not in said
     hub.go_on.set()
     hub.faults.clear()
     hub.requests.clear()

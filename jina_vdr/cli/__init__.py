@@ -2,7 +2,9 @@
 
 import errno
 import logging
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
@@ -60,9 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _complain(_usage(error), 2)
     except (click.Abort, KeyboardInterrupt):
-        return _complain(
+        code = _complain(
             "interrupted; what was finished is kept: the same command goes on from there", INTERRUPTED
         )
+        _leave_downloads(code)
+        return code
     except SystemExit:
         return READER_GONE  # click ends so when it writes into a broken pipe
     except MemoryError:
@@ -71,6 +75,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is None and error.errno not in FULL:
             raise
         return _complain(_disk(error), 5)
+
+
+def _leave_downloads(code: int) -> None:
+    """End the process at once where downloads are under way: Python would wait for their threads."""
+    from jina_vdr.hub import THREADS
+
+    if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _usage(error: click.ClickException) -> str:
