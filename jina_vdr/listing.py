@@ -1,7 +1,7 @@
 """Tasks as text for a terminal: a table of many, a card of one."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jina_vdr.catalog import Selection
 from jina_vdr.report import text_table
@@ -9,12 +9,19 @@ from jina_vdr.task import Expected, Task
 from jina_vdr.vocabulary import display_name
 
 
-def task_table(selections: Sequence[Selection]) -> str:
-    """Return one row a task, and the sums. The type has a column where there are several."""
+def task_table(selections: Sequence[Selection], sizes: Mapping[str, str] | None = None) -> str:
+    """Return one row a task, and the sums. The type has a column where there are several.
+
+    `sizes` says by the name of a task how large its data is, for a column of that.
+    """
     types = {selection.task.type for selection in selections}
     rows = [_row(selection, len(types) > 1) for selection in selections]
     header = ["task", *(["type"] if len(types) > 1 else []), *COLUMNS]
-    right = range(len(header) - len(COLUMNS), len(header) - 2)
+    right = [i for i, name in enumerate(header) if name in {"subsets", "languages", "queries", "pages"}]
+    if sizes is not None:
+        right.append(len(header))
+        header.append("size")
+        rows = [[*row, sizes[s.task.name]] for row, s in zip(rows, selections, strict=True)]
     return f"{text_table(header, rows, right=right)}\n\n{sums(selections)}"
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from jina_vdr.catalog import bundled_root, task_files
+from jina_vdr.pull import human
 from jina_vdr.task import Task, load_task
 from jina_vdr.vocabulary import PAIR_TYPES
 from tests.hub_replicas import Counts, build, on_disk
@@ -112,6 +113,19 @@ def test_the_scores_of_the_shipped_tasks_are_not_all_alike(evaluated):
     assert len(scores) == sum(len(task.subsets) * len(task.eval_splits) for task in ON_THE_HUB.values())
     assert len(set(scores)) > 50
     assert sum(score in {0, 1} for score in scores) < len(scores) / 2
+
+
+def test_the_list_says_how_large_the_data_of_each_task_is(catalog, root):
+    arguments = ("tasks", "list", "--benchmark", "ViDoRe(v3)", "--sizes", "--cache", root / "sizes/cache")
+    done = run(root / "sizes", catalog.hub.url, *arguments)
+    table = done.stdout.partition("\n\n")[0].splitlines()
+    sizes = {row.split()[0]: row.split("  ")[-1].strip() for row in table[2:]}
+    gated = {"Vidore3NuclearRetrieval", "Vidore3TelecomRetrieval"}
+    assert {name for name, size in sizes.items() if size == "-"} == gated
+    assert all(any(name in line for line in complaints(done)) for name in gated)
+    data = place(ON_THE_HUB["vidore-v3-hr.yaml"], root)
+    read = [path for path in data.rglob("*") if path.is_file() and "dev" not in path.name]
+    assert sizes["Vidore3HrRetrieval"] == human(sum(path.stat().st_size for path in read))
 
 
 BROKEN = {

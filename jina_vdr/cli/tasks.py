@@ -20,6 +20,7 @@ from jina_vdr.cli.options import (
 from jina_vdr.cli.pin import pin_task
 
 if TYPE_CHECKING:
+    from jina_vdr.catalog import Selection
     from jina_vdr.hub import Hub
     from jina_vdr.task import Task
 
@@ -40,7 +41,20 @@ tasks.add_command(pin_task)
 @filter_options
 @json_option
 @click.option("--markdown", is_flag=True, help="Print a Markdown page: docs/tasks.md is one.")
-def list_tasks(benchmark: str | None, as_json: bool, markdown: bool, **values: Any) -> None:
+@click.option(
+    "--sizes", is_flag=True, help="Ask the Hub how large the data is; what is known is in the cache."
+)
+@cache_option
+@offline_option
+def list_tasks(
+    benchmark: str | None,
+    as_json: bool,
+    markdown: bool,
+    sizes: bool,
+    cache: Path,
+    offline: bool,
+    **values: Any,
+) -> None:
     """List tasks; filters intersect."""
     from jina_vdr.benchmark import find_benchmark, resolve
     from jina_vdr.catalog import all_tasks, select, whole
@@ -54,8 +68,25 @@ def list_tasks(benchmark: str | None, as_json: bool, markdown: bool, **values: A
             {**_record(s.task), "subsets": list(s.subsets), "languages": languages([s])} for s in selections
         ]
         click.echo(json.dumps(records, indent=1, ensure_ascii=False))
+    elif markdown:
+        click.echo(overview(selections), nl=False)
     else:
-        click.echo(overview(selections) if markdown else task_table(selections), nl=not markdown)
+        found = _sizes(selections, hub_of(cache, offline=offline)) if sizes else None
+        click.echo(task_table(selections, found))
+
+
+def _sizes(selections: "Sequence[Selection]", hub: "Hub") -> dict[str, str]:
+    """Return how large the data of each task is; `-` where that cannot be known, with an error."""
+    from jina_vdr.pull import find_needs, human
+
+    needs = find_needs(selections, hub)
+    for need in needs:
+        if need.error:
+            click.echo(str(need.error), err=True)
+    return {
+        need.task.name: "-" if need.error else human(sum(need.files.values())) if need.files else "local"
+        for need in needs
+    }
 
 
 @tasks.command("show")
