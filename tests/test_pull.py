@@ -259,6 +259,7 @@ def test_a_pull_that_was_killed_goes_on_where_it_was(tmp_path, pulled, hub, with
         text=True,
     )
     while len(list(tmp_path.glob("home/hf/hub/*/snapshots/*/it/*/*"))) < len(PARTS) - 1:
+        assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(with_signal)
     _, said = process.communicate(timeout=20)  # the file that hangs is not waited for
