@@ -156,10 +156,10 @@ def aggregated(benchmark: Benchmark, aggregate: Aggregate) -> list[Selection]:
 
     Raises InvalidFile for a task or subset that is not in the benchmark.
     """
-    whole = resolve(benchmark)
+    selections = resolve(benchmark)
     if not aggregate.of:
-        return whole
-    held = {selection.task.name: set(selection.subsets) for selection in whole}
+        return selections
+    held = {selection.task.name: set(selection.subsets) for selection in selections}
     parts = [selection for member in aggregate.of for selection in _selections(benchmark, member)]
     for part in parts:
         if not set(part.subsets) <= held.get(part.task.name, set()):

@@ -130,8 +130,8 @@ class Dataset(SpecRecord):
     corpus: Part = Field(Part(), validate_default=True)
     queries: Part = Field(Part(), validate_default=True)
     qrels: Part = Field(Part(), validate_default=True)
-    images: Part = Part()
-    candidates: Part = Part()
+    images: Part | None = None
+    candidates: Part | None = None
     pairs: Part = Field(Part(), validate_default=True)
     documents: Text = "**/*"
     render: Render = Render()
@@ -144,8 +144,8 @@ class Dataset(SpecRecord):
     @property
     def parts(self) -> tuple[Part, ...]:
         """The tables of the data set."""
-        there = [name for name in OPTIONAL if getattr(self, name) != Part()]
-        return tuple(getattr(self, name) for name in (*LAYOUTS[self.format], *there))
+        parts = [getattr(self, name) for name in (*LAYOUTS[self.format], *OPTIONAL)]
+        return tuple(part for part in parts if part)
 
     @field_validator("path")
     @classmethod

@@ -99,15 +99,14 @@ class Hub:
 def downloads() -> Iterator[ThreadPoolExecutor]:
     """Give threads to fetch with; an interrupt does not wait for what is under way."""
     pool = ThreadPoolExecutor(DOWNLOADS, thread_name_prefix=THREADS)
+    wait = True
     try:
         yield pool
     except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
+        wait = False
         raise
-    except BaseException:
-        pool.shutdown(cancel_futures=True)
-        raise
-    pool.shutdown()
+    finally:
+        pool.shutdown(wait, cancel_futures=True)
 
 
 def free_space() -> tuple[Path, int]:

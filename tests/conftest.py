@@ -5,6 +5,29 @@ import re
 import pytest
 
 from jina_vdr.cli import main
+from tests.hub_server import hub_server
+
+
+@pytest.fixture(scope="module")
+def hub():
+    """Serve a Hub for the tests of one file."""
+    with hub_server() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def mteb(tmp_path_factory):
+    """Import MTEB, offline and with caches of its own."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"HF_HUB_OFFLINE": 1, "HF_HOME": home, "MTEB_CACHE": home}.items():
+            patch.setenv(name, str(value))
+        import datasets
+        import mteb
+
+        datasets.disable_progress_bars()
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", home / "datasets")
+        yield mteb
 
 
 @pytest.fixture

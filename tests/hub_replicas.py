@@ -101,9 +101,9 @@ def _pages(task: Task, subset: str) -> tuple[dict[str, list[Row]], dict[str, int
     others = [other for other in task.subsets if other != subset] if _is_translated(task) else []
     foreign = [row for other in others for row in _judgments(task, _queries(task, other, pages), pages)]
     parts = {"corpus": pages, "queries": queries, "qrels": [*judged, *foreign]}
-    if _images_apart(task):
+    if task.dataset.images:
         parts["images"] = [{"id": page["image_id"], "image": page["image"]} for page in reversed(pages)]
-    if task.dataset.candidates != Part():
+    if task.dataset.candidates:
         parts["candidates"] = _candidates(queries, pages)
     return parts, {"queries": len(queries) - 1, "documents": len(pages), "qrels": len(judged)}
 
@@ -218,15 +218,6 @@ def _is_translated(task: Task) -> bool:
     return task.protocol.clusters == "judgments"
 
 
-def _images_apart(task: Task) -> bool:
-    return task.dataset.images != Part()
-
-
-def _of_beir(task: Task) -> bool:
-    """Say whether corpus and queries have a split of their own name, as in the data sets of BEIR."""
-    return task.type == "Retrieval" and not task.dataset.corpus.split
-
-
 def _id(part: Part, word: str, number: int) -> str | int:
     """Return an id of the type that columns of that name have on the Hub."""
     return number if part.columns.get("id") in {"query-id", "corpus-id"} else f"{word}-{number}"
@@ -250,10 +241,10 @@ def _columns(task: Task, name: str) -> dict[str, str]:
     Where the task file says that a text is not read, it is there.
     """
     columns = dict(getattr(task.dataset, name).columns)
-    if _of_beir(task) and name in {"corpus", "queries"}:
+    if task.type == "Retrieval" and name in {"corpus", "queries"}:
         columns["id"] = "_id"
     if name == "corpus":
-        apart, text = _images_apart(task), task.type == "Retrieval"
+        apart, text = bool(task.dataset.images), task.type == "Retrieval"
         has_text = apart or text or task.category == "t2it" or columns["text"] != "text"
         columns["text"] = columns["text"] or "text"
         there = {"image": not apart and not text, "text": has_text, "title": apart or text, "image_id": apart}
@@ -272,7 +263,7 @@ def _table(task: Task, name: str, subset: str, split: str) -> Table:
     if subset == DEFAULT_SUBSET:
         config = config.replace("{subset}-", "")
     config = config.replace("{subset}", subset)
-    if _of_beir(task):
+    if task.type == "Retrieval":  # corpus and queries have a split of their own name, as in BEIR
         form = "jsonl" if task.dataset.path.startswith("mteb/") else "parquet"
         if name == "qrels":
             return Table(f"qrels/{split}", "default", split, form)
@@ -280,8 +271,6 @@ def _table(task: Task, name: str, subset: str, split: str) -> Table:
     if task.type == "STS":
         alone = subset == DEFAULT_SUBSET
         return Table(split if alone else f"{split}/{subset}", "" if alone else config, split, "jsonl.gz")
-    if task.type == "Retrieval":
-        return Table(f"{config}/{split}", config, split, "jsonl")
     folder = "data" if config == DEFAULT_SUBSET else config
     return Table(f"{folder}/{split}", config, split, shards=shards)
 

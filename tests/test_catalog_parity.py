@@ -33,6 +33,7 @@ EVERY_LAYOUT = {
     "sds-kopub-vdr-t2it": "",
     "text-arguana": "",
     "text-cosqa": "",
+    "text-legalquad": "",
     "text-scidocs": "",
     "text-sts-12": "",
     "text-sts-17": "ko-ko en-de",
@@ -72,21 +73,6 @@ class Lookup:
     def encode_documents(self, pages):
         self.encoded += len(pages)
         return pack([direction(p.open_image() if p.open_image else p.read_text()) for p in pages], np.float32)
-
-
-@pytest.fixture(scope="module")
-def mteb(tmp_path_factory):
-    """Import MTEB, offline and with caches of its own."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"HF_HUB_OFFLINE": 1, "HF_HOME": home, "MTEB_CACHE": home}.items():
-            patch.setenv(name, str(value))
-        import datasets
-        import mteb
-
-        datasets.disable_progress_bars()
-        patch.setattr(datasets.config, "HF_DATASETS_CACHE", home / "datasets")
-        yield mteb
 
 
 def ours(task, encoder):

@@ -138,6 +138,8 @@ def test_show_is_a_card_with_a_command_that_runs_the_task(run, tmp_path):
     fields = {
         "description": "Manuals of pumps.",
         "domains": ["Manuals"],
+        "license": "cc-by-4.0",
+        "reference": "https://example.org/pumps",
         "expected": {"de": {"queries": 1234}},
     }
     languages = {"de": ["deu-Latn"], "both": ["deu-Latn", "eng-Latn"]}
@@ -149,6 +151,8 @@ def test_show_is_a_card_with_a_command_that_runs_the_task(run, tmp_path):
     assert "score:   nDCG@5" in card
     assert "data:    ./data (beir)" in card
     assert "domains: Manuals" in card
+    assert "license: cc-by-4.0" in card
+    assert "source:  https://example.org/pumps" in card
     assert [line.split() for line in card if line.startswith(("de ", "both "))] == [
         ["both", "deu-Latn", "eng-Latn", "-", "-", "-"],
         ["de", "deu-Latn", "1,234", "-", "-"],
@@ -157,7 +161,7 @@ def test_show_is_a_card_with_a_command_that_runs_the_task(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["DemoSTS", "MMDocIRT2IRetrieval", "MIRACLVisionRetrieval", "LEMBQMSumRetrieval"]
+    "name", ["DemoSTS", "MMDocIRT2IRetrieval", "MIRACLVisionRetrieval", "RealMMRAGFinReportRetrieval"]
 )
 def test_show_as_json_is_a_task_file_of_the_same_task(run, tmp_path, name):
     (tmp_path / "again.yaml").write_text(run("tasks", "show", name.lower(), "--json")[1])

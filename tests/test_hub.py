@@ -12,7 +12,7 @@ import pytest
 from jina_vdr.errors import DataError, InvalidFile
 from jina_vdr.hub import Hub
 from jina_vdr.task import load_task
-from tests.hub_server import TOKEN, hub_server, run
+from tests.hub_server import TOKEN, run
 from tests.replicas import beir, card, images, parquet, png, qa, task_file
 
 LANGUAGES = {"de": ["deu-Latn"], "fr": ["fra-Latn"], "it": ["ita-Latn"]}
@@ -82,12 +82,6 @@ def complaints(done):
     """Return the error lines; nothing of Python's may stand beside them."""
     assert "Traceback" not in done.stderr
     return [line for line in done.stderr.splitlines() if line.startswith("error[")]
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with hub_server() as served:
-        yield served
 
 
 @pytest.fixture(scope="module")

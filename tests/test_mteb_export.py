@@ -8,9 +8,9 @@ from jina_vdr.comparison import compare
 from jina_vdr.mteb.exports import variant
 from jina_vdr.result import read_result, read_results, write_result
 from tests.replicas import evaluated, text_task
-from tests.test_mteb_results import mteb, run, said
+from tests.test_mteb_results import run, said
 
-__all__ = ["mteb", "run"]
+__all__ = ["run"]
 
 
 OPTIONS = [{}, {"vector_type": "multi"}, {"truncate_dim": 2}, {"truncate_dim": 2, "similarity": "dot"}]

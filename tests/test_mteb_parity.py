@@ -47,17 +47,10 @@ def by_hand(judged, pages, queries):
     return Subset(judged, *vectors)
 
 
-@pytest.fixture
-def mteb(tmp_path, monkeypatch):
-    """Import MTEB, offline and with caches in `tmp_path`: datasets takes two folders of one name for one."""
-    home = tmp_path / "home"
-    for name, value in {"HF_HUB_OFFLINE": 1, "HF_HOME": home, "MTEB_CACHE": home}.items():
-        monkeypatch.setenv(name, str(value))
-    import datasets
-    import mteb
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", home / "datasets")
-    return mteb
+@pytest.fixture(autouse=True)
+def own_cache(mteb, tmp_path, monkeypatch):
+    """Give each test a cache of its own: datasets takes two folders of one name for one."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
 
 
 def random_subset(seed, page_ids, similarity, grades=(0, 1, 2, 3)):

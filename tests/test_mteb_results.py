@@ -29,20 +29,6 @@ PLACE = f"acme__model/{REVISION}"
 
 
 @pytest.fixture(scope="module")
-def mteb(tmp_path_factory):
-    """Import MTEB, offline and with caches of its own."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"HF_HUB_OFFLINE": 1, "HF_HOME": home, "MTEB_CACHE": home}.items():
-            patch.setenv(name, str(value))
-        import datasets
-        import mteb
-
-        patch.setattr(datasets.config, "HF_DATASETS_CACHE", home / "datasets")
-        yield mteb
-
-
-@pytest.fixture(scope="module")
 def measured(mteb, tmp_path_factory):
     """Have MTEB itself evaluate a model and a variant of it; return its cache and the task file."""
     from mteb.models.abs_encoder import AbsEncoder

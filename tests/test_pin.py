@@ -8,7 +8,7 @@ import pytest
 from jina_vdr.errors import UsageError
 from jina_vdr.pin import Pin, write_pin
 from jina_vdr.task import load_task
-from tests.hub_server import hub_server, run
+from tests.hub_server import run
 from tests.replicas import beir
 from tests.test_hub import SHARD, complaints, task, write
 
@@ -30,12 +30,6 @@ notes: >-
   Käse 🧀 has 3 queries
   and 6 documents.
 """
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with hub_server() as served:
-        yield served
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from jina_vdr.pull import human
-from tests.hub_server import TOKEN, environment, hub_server, run, run_blocked
+from tests.hub_server import TOKEN, environment, run, run_blocked
 from tests.test_hub import LAYOUTS, PARTS, SHARD, complaints, scores, task, write
 
 ITALIAN = ("--language", "it")
@@ -20,12 +20,6 @@ ITALIAN = ("--language", "it")
 
 def named(paths):
     return [word for path in paths for word in ("--task", path)]
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with hub_server() as served:
-        yield served
 
 
 @pytest.fixture(scope="module")

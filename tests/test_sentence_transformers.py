@@ -19,17 +19,11 @@ from jina_vdr.records import Page
 from jina_vdr.similarity import score_blocks
 from tests import checkpoints
 from tests.checkpoints import PROMPTS, WIDTH, damaged, starve
-from tests.hub_server import hub_server, run, run_several
+from tests.hub_server import run, run_several
 from tests.replicas import beir, task_file
 
 TEXTS = ["Wie hoch?", "zwei", "Frage 1 von 12, mit vielen Wörtern", "a", "", "1.234,5 kg", "Ende der Liste."]
 PAGES = [f"Seite {i} von {i * i}" for i in range(12)]
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with hub_server() as served:
-        yield served
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def load_tables(task: Task, source: Source, subset: str, split: str) -> Parts:
         source.tables(data.queries, subset, split), data.queries, subset, task.languages(subset)
     )
     qrels = read_qrels(source.tables(data.qrels, subset, split), data.qrels.named)
-    if data.candidates not in data.parts:
+    if not data.candidates:
         return Parts(corpus, queries, qrels)
     paths = source.tables(data.candidates, subset, split)
     return Parts(corpus, queries, qrels, candidates=read_candidates(paths, data.candidates.named))
@@ -35,7 +35,7 @@ def load_tables(task: Task, source: Source, subset: str, split: str) -> Parts:
 def _pages(task: Task, source: Source, subset: str, split: str) -> Iterator[Page]:
     part, apart = task.dataset.corpus, task.dataset.images
     paths = source.tables(part, subset, split)
-    if apart not in task.dataset.parts:
+    if not apart:
         return table_pages(paths, part.named)
     return joined_pages(paths, part.named, source.tables(apart, subset, split), apart.named)
 

@@ -1,6 +1,5 @@
 """Where on the Hub a task of MTEB has its data: the general loaders' layout, and those of loaders we know."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from jina_vdr.errors import UsageError
@@ -11,16 +10,6 @@ CONVERTED = {
     "format": "mteb",
     "corpus": {"columns": {"id": "corpus-id"}},
     "queries": {"columns": {"id": "query-id", "text": "query"}},
-}
-LONG = {
-    "format": "mteb",
-    "corpus": {"config": "{name}", "split": "corpus", "columns": {"id": "doc_id"}},
-    "queries": {"config": "{name}", "split": "queries", "columns": {"id": "qid"}},
-    "qrels": {
-        "config": "{name}",
-        "split": "qrels",
-        "columns": {"query-id": "qid", "corpus-id": "doc_id", "score": ""},
-    },
 }
 
 CANDIDATES = {"config": "{subset}-top_ranked"}
@@ -50,10 +39,6 @@ KNOWN: dict[str, dict[str, Any]] = {
     },
     "irpapers_t2i_retrieval": {"format": "mteb"},
     "mmdocir_t2i_retrieval": MMDOCIR,
-    "lemb_narrative_qa_retrieval": LONG,
-    "lemb_summ_screen_fd_retrieval": LONG,
-    "lemb_wikim_qa_retrieval": LONG,
-    "lembqm_sum_retrieval": LONG,
 }
 """The data set as a task file says it, by the module of MTEB whose code loads or changes it."""
 
@@ -80,7 +65,7 @@ def hub_dataset(task: Any, kind: str) -> dict[str, Any]:
     place = {"path": said["path"], "revision": said["revision"]}
     if kind in PAIR_TYPES:
         return {**place, **_pairs(task)}
-    layout: dict[str, Any] = _named(KNOWN[home], said.get("name", "")) if own else {"format": "mteb"}
+    layout: dict[str, Any] = dict(KNOWN[home]) if own else {"format": "mteb"}
     if has_candidates(task):
         layout["candidates"] = CANDIDATES
     if home == "vidore2_bench_retrieval" and task.metadata.is_multilingual:
@@ -108,11 +93,3 @@ def pair_columns(task: Any) -> tuple[str, str]:
     """Return the names of the two columns that a task of pairs compares."""
     first, second = (column if isinstance(column, str) else "+".join(column) for column in task.column_names)
     return first, second
-
-
-def _named(layout: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Put the name of a config into a layout."""
-    return {
-        key: _named(value, name) if isinstance(value, Mapping) else value.replace("{name}", name)
-        for key, value in layout.items()
-    }
