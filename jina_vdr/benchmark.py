@@ -128,7 +128,8 @@ def find_benchmark(name: str) -> Benchmark:
         (benchmark for other, benchmark in known.items() if other.casefold() == name.casefold()), None
     )
     if found is None:
-        hint = near(name, known) or f"known: {', '.join(known)}"
+        tasks = [f"it is a task: --task {task}" for task in all_tasks() if task.casefold() == name.casefold()]
+        hint = "".join(tasks) or near(name, known) or f"known: {', '.join(known)}"
         raise UsageError("JV101", f"there is no benchmark '{name}'", hint)
     return found
 

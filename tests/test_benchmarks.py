@@ -168,6 +168,7 @@ def test_a_benchmark_is_found_by_the_path_of_its_file(tmp_path, suffix):
     [
         ("demmo", "there is no benchmark 'demmo'; did you mean 'demo'?"),
         ("zzz", "there is no benchmark 'zzz'; known: demo"),
+        ("demopages", "there is no benchmark 'demopages'; it is a task: --task DemoPages"),
         ("none.benchmark.yaml", "there is no benchmark file none.benchmark.yaml"),
     ],
 )
