@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from jina_vdr.errors import DataError, InvalidFile
-from jina_vdr.hub import Hub
+from jina_vdr.hub import DOWNLOADS, Hub, downloads
 from jina_vdr.task import load_task
 from tests.hub_server import TOKEN, run
 from tests.replicas import beir, card, images, parquet, png, qa, task_file
@@ -278,3 +278,35 @@ def test_a_task_file_must_pin_a_commit(tmp_path, revision):
     with pytest.raises(InvalidFile, match=r"40 hex digits|40-hex commit") as caught:
         load_task(path)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "takes", "waited_for"),
+    [(DataError("JV401", "no", ""), 0.2, DOWNLOADS), (KeyboardInterrupt(), 30, 0)],
+)
+def test_an_error_waits_for_what_is_under_way_an_interrupt_does_not_and_nothing_else_begins(
+    error, takes, waited_for
+):
+    begun, ended, under_way, go_on = [], [], threading.Semaphore(0), threading.Event()
+
+    def fetch(number):
+        begun.append(number)
+        under_way.release()
+        go_on.wait(takes)
+        ended.append(number)
+
+    def fail():
+        with downloads() as pool:
+            for number in range(3 * DOWNLOADS):
+                pool.submit(fetch, number)
+            for _ in range(DOWNLOADS):
+                under_way.acquire()
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert len(ended) == waited_for
+    go_on.set()
+    while len(ended) < DOWNLOADS:
+        time.sleep(0.01)
+    assert sorted(begun) == sorted(ended) == list(range(DOWNLOADS))
