@@ -22,8 +22,9 @@ wheel: .venv/test ## build the wheel into dist/
 data: .venv/core ## make the bundled demo data again: the same bytes
 	$(BIN)/jina-vdr synth build demo --out tasks/demo
 
-docs: .venv/core ## write docs/tasks.md and the schemas of task files again
+docs: .venv/core ## write docs/tasks.md, docs/known-models.md and the schemas of task files again
 	$(BIN)/jina-vdr tasks list --markdown > docs/tasks.md
+	$(BIN)/jina-vdr models list --markdown > docs/known-models.md
 	$(BIN)/jina-vdr tasks schema > tasks/task.schema.json
 	$(BIN)/jina-vdr tasks schema --benchmark > tasks/benchmark.schema.json
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from jina_vdr.schema import SpecRecord, Text, Whole, WrongPart
+from jina_vdr.schema import Commit, SpecRecord, Text, Whole, WrongPart
 
 Layout = Literal["beir", "mteb", "qa", "pairs", "folder"]
 
@@ -125,7 +125,7 @@ class Dataset(SpecRecord):
     """
 
     path: Text
-    revision: Annotated[Text, Field(pattern="^[0-9a-f]{40}$")] | None = None
+    revision: Commit | None = None
     format: Layout = "beir"
     corpus: Part = Field(Part(), validate_default=True)
     queries: Part = Field(Part(), validate_default=True)
@@ -156,13 +156,6 @@ class Dataset(SpecRecord):
         if not path.startswith(".") and not HUB_NAME.fullmatch(path):
             raise ValueError(f"'{path}' is neither a Hub data set (org/name) nor a folder here (./name)")
         return path
-
-    @field_validator("revision", mode="before")
-    @classmethod
-    def _is_commit(cls, revision: Any) -> Any:
-        if isinstance(revision, str) and (len(revision) != 40 or set(revision) - set("0123456789abcdef")):
-            raise ValueError(f"'{revision}' is not a commit; branches move: write the 40 hex digits of one")
-        return revision
 
     @model_validator(mode="after")
     def _is_pinned(self) -> "Dataset":

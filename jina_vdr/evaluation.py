@@ -3,8 +3,9 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from jina_vdr.catalog import Selection
 from jina_vdr.data import data_revision, load_data
@@ -15,7 +16,7 @@ from jina_vdr.metrics import DEPTH
 from jina_vdr.per_query import is_whole, write_table
 from jina_vdr.progress import progress
 from jina_vdr.provenance import provenance
-from jina_vdr.ranking import narrowed
+from jina_vdr.ranking import narrowed, rank_allowed
 from jina_vdr.records import Collection, Pairs, Ranker, Run
 from jina_vdr.result import (
     DatasetRecord,
@@ -37,13 +38,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """Where results and vectors go, how much is evaluated: `limit` keeps the first queries of a subset."""
+    """Where results and vectors go, how much is evaluated: `limit` keeps the first queries of a subset.
+
+    `asked` is what the user set about the model, for the record.
+    """
 
     results: Path
     store: Store
     hub: Hub
     limit: int | None = None
     force: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,14 +98,15 @@ def evaluate_all(
 def evaluate(evaluation: Evaluation, ranker: Ranker, settings: Settings) -> Evaluation:
     """Measure the selected subsets that the result does not hold yet; it is written after each of them."""
     task, path, result = evaluation.selection.task, evaluation.path, evaluation.result
-    made_with = {"provenance": Provenance(**provenance(ranker.info.runtime))}
+    started = provenance(ranker.info.runtime, settings.asked)
     places = [(split, subset) for split in task.eval_splits for subset in evaluation.selection.subsets]
     with progress(len(places), task.name, "subset") as bar:
         for split, subset in places:
             if result.of(split, subset) is None:
                 scores = _evaluate_subset(task, split, subset, ranker, settings, path.with_suffix(""))
                 result = _with_scores(result, task, [*_meanwhile(path, result, settings), scores])
-                result = result.model_copy(update=made_with)
+                made_with = Provenance(**{**started, "runtime": ranker.info.runtime})
+                result = result.model_copy(update={"provenance": made_with})
                 write_result(path, result)
             bar.update()
     return replace(evaluation, result=result)
@@ -135,18 +141,11 @@ def _evaluate_subset(
 
 
 def _ranked(task: Task, data: Collection, ranker: Ranker) -> Run:
-    """Rank the pages that a query may find: all, but for itself or where it has candidates."""
-    identical, candidates = task.protocol.ignore_identical_ids, data.candidates
-    if not (identical or candidates):
-        return ranker.rank(data, DEPTH)
-    run = ranker.rank(data, len(data.corpus) if candidates else DEPTH + 1)
-    return narrowed(
-        run,
-        lambda query, page: (
-            not (identical and page == query) and (not candidates or page in candidates[query])
-        ),
-        DEPTH,
-    )
+    """Rank the pages that a query may find, but for itself where the task says so."""
+    if not task.protocol.ignore_identical_ids:
+        return rank_allowed(ranker, data, DEPTH)
+    run = rank_allowed(ranker, data, DEPTH + 1)
+    return narrowed(run, lambda query, page: page != query, DEPTH)
 
 
 def _limited(collection: Collection, limit: int | None) -> Collection:
@@ -173,7 +172,7 @@ def _opened(selection: Selection, ranker: Ranker, settings: Settings) -> Evaluat
         model=model_record,
         limit=settings.limit,
         scores=[],
-        provenance=Provenance(**provenance(ranker.info.runtime)),
+        provenance=Provenance(**provenance(ranker.info.runtime, settings.asked)),
     )
     old = _old(path) or new
     if old.id != new.id:

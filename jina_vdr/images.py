@@ -3,6 +3,8 @@
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,25 @@ def decode(data: bytes, name: str) -> "Image":
 
     Raises DataError that speaks of `name` when the bytes are not an image or hold too many pixels.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
+
+    with _opened(data, name) as image:
+        return _rgb(ImageOps.exif_transpose(image))
+
+
+def size(data: bytes, name: str) -> tuple[int, int]:
+    """Return width and height of the image in `data`, in pixels, as its header says: no pixel is decoded.
+
+    Raises DataError as `decode` does.
+    """
+    with _opened(data, name) as image:
+        return image.size
+
+
+@contextmanager
+def _opened(data: bytes, name: str) -> Iterator["Image"]:
+    """Give the image in `data`, not decoded yet; whatever is wrong with it becomes a DataError."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -33,7 +53,7 @@ def decode(data: bytes, name: str) -> "Image":
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise _bomb(name)
-            return _rgb(ImageOps.exif_transpose(image))
+            yield image
     except Image.DecompressionBombError as error:
         raise _bomb(name) from error
     except UnidentifiedImageError as error:
@@ -45,6 +65,11 @@ def decode(data: bytes, name: str) -> "Image":
 def read(path: Path) -> "Image":
     """Return the image file `path` as RGB."""
     return decode(path.read_bytes(), str(path))
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Return width and height of the image file `path`, in pixels."""
+    return size(path.read_bytes(), str(path))
 
 
 def _rgb(image: "Image") -> "Image":

@@ -10,17 +10,17 @@ from importlib.metadata import version
 from importlib.resources import files
 from itertools import chain, pairwise
 from math import fsum, log, sqrt
-from shutil import which
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jina_vdr.languages import language_of
 from jina_vdr.ocr import SETTINGS as OCR_SETTINGS
-from jina_vdr.ocr import read_images, tesseract_version
+from jina_vdr.ocr import tesseract_version
+from jina_vdr.page_text import ReadTexts, ocr_texts, own_texts, reading_settings
 from jina_vdr.progress import progress
 from jina_vdr.ranking import best
-from jina_vdr.records import Collection, ModelInfo, Page, Pairs, Run
+from jina_vdr.records import Collection, ModelInfo, Pairs, Run
 from jina_vdr.store import Store
 
 TOKENS = 1
@@ -52,9 +52,6 @@ _GROUPED = re.compile(
     r"(?:(?!(?P=mark))[.,](?P<fraction>[0-9]+))?"
 )
 _DECIMAL = re.compile(r"[0-9]+[.,][0-9]+")
-
-ReadTexts = Callable[[Sequence[Page], Sequence[str]], list[str]]
-"""Pages and the tags of their languages -> the text of each page."""
 
 
 def tokens(text: str, stopwords: frozenset[str] = frozenset()) -> list[str]:
@@ -101,9 +98,9 @@ class BM25:
     others. Only pages that share a word with the query are ranked.
     """
 
-    def __init__(self, info: ModelInfo, read_texts: ReadTexts) -> None:
+    def __init__(self, info: ModelInfo, store: Store, read_texts: ReadTexts) -> None:
         self.info = info
-        self._read_texts = read_texts
+        self._read_texts = partial(read_texts, store)
 
     def rank(self, collection: Collection, top_k: int) -> Run:
         """Return the `top_k` best pages of each query; a query that no page matches has an empty ranking."""
@@ -135,10 +132,8 @@ class BM25:
 
 def bm25(store: Store) -> BM25:
     """Return BM25 over the text of pages: their own text, else what Tesseract reads in their image."""
-    ocr = tesseract_version() if which("tesseract") else None
-    settings = {**SETTINGS, "tokens": TOKENS, "tesseract": ocr, **OCR_SETTINGS}
-    info = ModelInfo("bm25", "bm25", version("bm25s"), settings=settings)
-    return BM25(info, partial(_own_texts, store))
+    settings = {**SETTINGS, "tokens": TOKENS, **reading_settings()}
+    return BM25(ModelInfo("bm25", "bm25", version("bm25s"), settings=settings), store, own_texts)
 
 
 def tesseract(store: Store) -> BM25:
@@ -147,22 +142,7 @@ def tesseract(store: Store) -> BM25:
     Raises UsageError when Tesseract is not installed.
     """
     settings = {**SETTINGS, "tokens": TOKENS, "bm25s": version("bm25s"), **OCR_SETTINGS}
-    return BM25(
-        ModelInfo("tesseract", "bm25", tesseract_version(), settings=settings), partial(_ocr_texts, store)
-    )
-
-
-def _own_texts(store: Store, pages: Sequence[Page], languages: Sequence[str]) -> list[str]:
-    texts = [page.read_text() or "" for page in pages]
-    bare = [i for i, text in enumerate(texts) if not text.strip()]
-    for i, text in zip(bare, _ocr_texts(store, [pages[i] for i in bare], languages), strict=True):
-        texts[i] = text
-    return texts
-
-
-def _ocr_texts(store: Store, pages: Sequence[Page], languages: Sequence[str]) -> list[str]:
-    texts = read_images([page for page in pages if page.open_image], languages, store)
-    return [texts.get(page.content, "") for page in pages]
+    return BM25(ModelInfo("tesseract", "bm25", tesseract_version(), settings=settings), store, ocr_texts)
 
 
 def _index(corpus: Sequence[Sequence[str]]) -> Callable[[Sequence[str]], NDArray[np.float32]]:

@@ -6,6 +6,7 @@ from jina_vdr.benchmark import Benchmark, all_benchmarks, resolve
 from jina_vdr.catalog import Selection
 from jina_vdr.languages import language_of
 from jina_vdr.listing import count, languages, sums
+from jina_vdr.report import markdown_table
 from jina_vdr.vocabulary import display_name
 
 HEADER = ("task", "languages", "subsets", "queries", "pages", "score", "domains", "formats", "license")
@@ -43,9 +44,8 @@ def _about(benchmark: Benchmark) -> str:
 
 
 def _table(selections: Sequence[Selection]) -> str:
-    rule = ["---:" if name in RIGHT else "---" for name in HEADER]
-    rows = [HEADER, rule, *(list(_cells(selection)) for selection in selections)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\n{sums(selections)}."
+    rows = (list(_cells(selection)) for selection in selections)
+    return f"{markdown_table(HEADER, rows, RIGHT)}\n\n{sums(selections)}."
 
 
 def _cells(selection: Selection) -> Iterator[str]:

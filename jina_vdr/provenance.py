@@ -24,8 +24,11 @@ PACKAGES = (
 )
 
 
-def provenance(runtime: dict[str, Any]) -> dict[str, Any]:
-    """Return what is recorded beside a result and is no part of its identity; `runtime` is the model's."""
+def provenance(runtime: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what is recorded beside a result and is no part of its identity.
+
+    `runtime` is the model's, `asked` what the user set about it.
+    """
     return {
         "jina_vdr": __version__,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -39,6 +42,7 @@ def provenance(runtime: dict[str, Any]) -> dict[str, Any]:
         },
         "device": _device(),
         "runtime": runtime,
+        "asked": asked,
     }
 
 

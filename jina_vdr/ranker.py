@@ -1,11 +1,10 @@
 """From a model spec to something that ranks pages."""
 
-from importlib import import_module
-from typing import Any
-
-from jina_vdr.errors import MissingExtra
-from jina_vdr.model import FAMILIES, ModelSpec
+from jina_vdr.encoders.making import load, make_encoder
+from jina_vdr.model import ModelSpec
+from jina_vdr.page_text import ReadTexts, ocr_texts, own_texts
 from jina_vdr.records import Ranker
+from jina_vdr.retrieval import EncoderRanker
 from jina_vdr.store import Store
 
 
@@ -14,24 +13,17 @@ def make_ranker(spec: ModelSpec, store: Store) -> Ranker:
 
     Raises MissingExtra when the family's package is not installed.
     """
-    make = _load(spec.family)
     if spec.family in {"bm25", "tesseract"}:
-        ranker: Ranker = make(store)
+        ranker: Ranker = load(spec.family)(store)
     elif spec.family == "precomputed":
-        ranker = make(spec)
+        ranker = load(spec.family)(spec)
     else:
-        from jina_vdr.retrieval import EncoderRanker
-
-        ranker = EncoderRanker(make(spec), store)
+        ranker = EncoderRanker(make_encoder(spec), store, reader(spec))
     return ranker
 
 
-def _load(family: str) -> Any:
-    module, _, name = FAMILIES[family].target.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if not FAMILIES[family].extra or missing == "jina_vdr":
-            raise
-        raise MissingExtra(missing, FAMILIES[family].extra) from error
+def reader(spec: ModelSpec) -> ReadTexts | None:
+    """Return what reads pages for a model that takes text; the fake one does without."""
+    if spec.family == "fake":
+        return None
+    return ocr_texts if spec.options.document_input == "ocr" else own_texts

@@ -6,7 +6,7 @@ from heapq import nlargest
 import numpy as np
 from numpy.typing import NDArray
 
-from jina_vdr.records import Ranking, Run
+from jina_vdr.records import Collection, Ranker, Ranking, Run
 
 
 def best(scores: NDArray[np.float32], ids: Sequence[str], top_k: int) -> Ranking:
@@ -25,6 +25,15 @@ def best(scores: NDArray[np.float32], ids: Sequence[str], top_k: int) -> Ranking
         kept = list(range(min(top_k, len(scores))))
     order = sorted(zip(scores[kept].tolist(), [ids[i] for i in kept], kept, strict=True), reverse=True)
     return Ranking(tuple(page for _, page, _ in order), scores[[i for _, _, i in order]])
+
+
+def rank_allowed(ranker: Ranker, collection: Collection, top_k: int) -> Run:
+    """Return the `top_k` best of the pages that each query may find: all, unless it has candidates."""
+    candidates = collection.candidates
+    if not candidates:
+        return ranker.rank(collection, top_k)
+    run = ranker.rank(collection, len(collection.corpus))
+    return narrowed(run, lambda query, page: page in candidates[query], top_k)
 
 
 def narrowed(run: Run, keeps: Callable[[str, str], bool], top_k: int) -> Run:

@@ -21,12 +21,14 @@ class Page:
     `content` is a sha256 over all that the page is made of: pages with equal content get equal vectors.
     `open_image` decodes the page anew at each call (RGB), None for a page that has only text.
     `read_text` gives the page's text, or None where it has none (a scan without a text layer).
+    `read_size` gives (width, height) in pixels without decoding, None where only decoding tells.
     """
 
     id: str
     content: str
     open_image: "Callable[[], Image] | None"
     read_text: Callable[[], str | None]
+    read_size: Callable[[], tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class ModelInfo:
     """What ran, precisely.
 
     `settings` can change a number and is part of a result's identity; `runtime` (device, batch size) cannot,
-    and is recorded beside it.
+    and is recorded beside it. `beside` is the same model with its other kind of vectors, where one pass gives
+    both.
     """
 
     name: str
@@ -111,6 +114,7 @@ class ModelInfo:
     similarity: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     runtime: dict[str, Any] = field(default_factory=dict)
+    beside: "ModelInfo | None" = None
 
 
 class Ranker(Protocol):

@@ -1,9 +1,9 @@
 """Results as tables of text, for a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jina_vdr.catalog import Selection
 from jina_vdr.errors import one_line
@@ -29,6 +29,12 @@ def text_table(header: Row, rows: Sequence[Row], right: Sequence[int] = ()) -> s
 
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([cells(lines[0]), rule, *map(cells, lines[1:])])
+
+
+def markdown_table(header: Row, rows: Iterable[Row], right: Collection[str] = ()) -> str:
+    """Return a table in Markdown; the columns named in `right` are set to the right."""
+    rule = ["---:" if name in right else "---" for name in header]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 
 def result_table(result: Result, subsets: Sequence[str] = ()) -> str:
@@ -99,7 +105,7 @@ def comparison_table(differences: "Sequence[Difference]") -> str:
 def provenance_lines(result: Result) -> list[str]:
     """Return what was run, where, and with which versions."""
     model, about = result.model, result.provenance
-    settings = ", ".join(f"{name} {value}" for name, value in model.settings.items() if value is not None)
+    settings = _said({name: value for name, value in model.settings.items() if name != "versions"})
     versions = ", ".join(f"{name} {version}" for name, version in about.packages.items())
     return [
         "; ".join(
@@ -117,8 +123,20 @@ def _made_here(result: Result, versions: str) -> list[str]:
     return [
         f"made:    {about.started} with jina-vdr {about.jina_vdr}, {versions}",
         f"on:      {about.host.get('cpu')}, {about.host.get('cores')} cores, device {about.device}",
+        *([f"ran:     {ran}"] if (ran := _said(about.runtime)) else []),
         f"seconds: {sum(scores.seconds or 0 for scores in result.scores):.1f}",
     ]
+
+
+def _said(values: Mapping[str, Any]) -> str:
+    """Return names and values in a line; what has no value is left out, a text stands as it is typed."""
+    said = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            said.append(f"{name} ({_said(value)})" if _said(value) else "")
+        elif value is not None and value != "":
+            said.append(f"{name} {value!r}" if " " in str(value) else f"{name} {value}")
+    return ", ".join(filter(None, said))
 
 
 def _made_elsewhere(result: Result, versions: str) -> list[str]:

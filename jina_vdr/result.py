@@ -110,9 +110,10 @@ class Provenance(Record):
     packages: dict[str, str]
     host: dict[str, str | int | None]
     device: str | None
-    runtime: dict[str, str | int | None] = Field(
-        description="what was asked of the model: device, batch size"
+    runtime: dict[str, str | int | float | None] = Field(
+        description="how the model ran: device, batch size; requests, tokens and cost of one behind HTTP"
     )
+    asked: dict[str, str | int | bool] = Field({}, description="what the user set about the model")
 
 
 class Result(Record):

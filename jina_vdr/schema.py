@@ -3,7 +3,16 @@
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Strict, Tag, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    Tag,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from jina_vdr.errors import near
@@ -12,6 +21,15 @@ from jina_vdr.specfile import InvalidSpec, Problem, Spec, has, shortened
 Text = Annotated[str, Strict()]
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
+
+
+def _commit(revision: Any) -> Any:
+    if isinstance(revision, str) and (len(revision) != 40 or set(revision) - set("0123456789abcdef")):
+        raise ValueError(f"'{revision}' is not a commit; branches move: write the 40 hex digits of one")
+    return revision
+
+
+Commit = Annotated[Text, Field(pattern="^[0-9a-f]{40}$"), BeforeValidator(_commit)]
 
 MAPPING, OTHER = Tag("{}"), Tag("[]")
 MAPPING_OR_OTHER = Discriminator(lambda value: "{}" if isinstance(value, dict | BaseModel) else "[]")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jina_vdr.errors import DataError
+from jina_vdr.errors import DataError, UsageError
 from jina_vdr.records import Embeddings
 
 SIMILARITIES = ("cosine", "dot", "maxsim", "meanmaxsim")
@@ -20,6 +20,12 @@ LATE_INTERACTION = frozenset({"maxsim", "meanmaxsim"})
 QUERY_ROWS = 512
 PAGE_ROWS = 2048
 """A block of products is at most about QUERY_ROWS x PAGE_ROWS float64 values: 8 MB."""
+
+
+def check_similarity(vector_type: str, similarity: str) -> None:
+    """Raise UsageError where vectors of this type cannot be scored by `similarity`."""
+    if similarity not in SIMILARITIES or (similarity in LATE_INTERACTION) != (vector_type == "multi"):
+        raise UsageError("JV109", f"{vector_type}-vector embeddings cannot be scored by {similarity}")
 
 
 def score_blocks(

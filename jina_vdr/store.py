@@ -8,7 +8,7 @@ items are computed again. Two processes may write side by side: at worst both co
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from jina_vdr.atomic import replacing
 from jina_vdr.records import Embeddings
 
-SHARD_ITEMS = 64
-"""Items computed between two writes: what a killed run can lose at most."""
+Computed = tuple[list[int], Embeddings]
+"""Positions, and the vectors of the items there: what is computed at a time becomes one shard."""
 
 
 class Store:
@@ -49,21 +49,21 @@ class Shelf:
     def embeddings(
         self,
         keys: Sequence[str],
-        compute: Callable[[list[int]], Embeddings],
+        compute: Callable[[list[int]], Iterator[Computed]],
         progress: Callable[[int], object] = lambda _: None,
     ) -> Embeddings:
         """Return the vectors of all `keys`, in order; `compute(positions)` gives those not kept yet.
 
-        Equal keys are computed once. `progress` is told how many positions were finished.
+        Equal keys are computed once. What `compute` yields is written before it is asked for more: what goes
+        wrong later does not lose it. `progress` is told how many positions were finished.
         """
         self._open_shards()
         missing = {key: i for i, key in reversed(list(enumerate(keys))) if key not in self._where}
         progress(sum(key not in missing for key in keys))
-        positions = sorted(missing.values())
-        for start in range(0, len(positions), SHARD_ITEMS):
-            batch = positions[start : start + SHARD_ITEMS]
-            self._add([keys[i] for i in batch], compute(batch))
-            progress(len(batch))
+        if missing:
+            for positions, items in compute(sorted(missing.values())):
+                self.keep([keys[i] for i in positions], items)
+                progress(len(positions))
         progress(sum(key in missing for key in keys) - len(missing))
         return self._gather(keys)
 
@@ -81,9 +81,10 @@ class Shelf:
             return
         encoded = [text.encode() for text in texts.values()]
         values = np.frombuffer(b"".join(encoded), np.uint8)[:, None]
-        self._add(list(texts), Embeddings(values, _offsets([len(text) for text in encoded])))
+        self.keep(list(texts), Embeddings(values, _offsets([len(text) for text in encoded])))
 
-    def _add(self, keys: list[str], items: Embeddings) -> None:
+    def keep(self, keys: list[str], items: Embeddings) -> None:
+        """Write the vectors of `keys`, in order, as one shard."""
         from safetensors.numpy import save
 
         data = save(

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from jina_vdr.cli import main
+from tests.api_server import KEY, VARIABLES, api_server
 from tests.hub_server import hub_server
 
 
@@ -12,6 +13,15 @@ from tests.hub_server import hub_server
 def hub():
     """Serve a Hub for the tests of one file."""
     with hub_server() as served:
+        yield served
+
+
+@pytest.fixture
+def api(monkeypatch):
+    """Serve embedding APIs, with their key in the environment."""
+    for variable in VARIABLES.values():
+        monkeypatch.setenv(variable, KEY)
+    with api_server() as served:
         yield served
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,17 @@ def needs_file(path: str) -> Path:
     if not Path(path).exists():
         _missing(f"there is no {path} (see .ci/packages)")
     return Path(path)
+
+
+def needs_vision() -> dict[str, str]:
+    """Return the settings of a process that can import torchvision, colpali_engine and peft.
+
+    They change what transformers does, so they stand beside the environment of the tests, not in it.
+    """
+    folder, here = Path(sys.prefix) / "vision", Path(__file__).parent
+    if not folder.is_dir():
+        _missing(f"there is no {folder}: make .venv/vision installs torchvision and colpali_engine there")
+    return {"PYTHONPATH": os.pathsep.join(map(str, (folder, here / "torchvision_shim", here.parent)))}
 
 
 def _missing(what: str) -> None:

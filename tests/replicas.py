@@ -159,8 +159,10 @@ def text_task(
 
 def prepared(root: Path, model: str = "fake", limit: int | None = None, **options: Any) -> Any:
     """Return the ranker, the settings, and what is to be evaluated of the task in `root`."""
-    settings = Settings(root / "results", Store(root / "cache"), Hub(root / "cache", offline=True), limit)
-    ranker = make_ranker(parse_model(model, Options(**options)), settings.store)
+    spec = parse_model(model, Options(**options))
+    store, hub = Store(root / "cache"), Hub(root / "cache", offline=True)
+    settings = Settings(root / "results", store, hub, limit, asked=spec.options.given())
+    ranker = make_ranker(spec, settings.store)
     return ranker, settings, prepare([whole(load_task(root / "replica.yaml"))], ranker, settings)[0]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jina_vdr.catalog import bundled_root, whole
-from jina_vdr.encoders.base import pack
+from jina_vdr.encoders.base import at_once, pack
 from jina_vdr.evaluation import Settings, evaluate, prepare
 from jina_vdr.hub import Hub
 from jina_vdr.records import ModelInfo
@@ -68,11 +68,12 @@ class Lookup:
         self.encoded = 0
 
     def encode_queries(self, queries):
-        return pack([direction(query) for query in queries], np.float32)
+        return at_once(pack([direction(query) for query in queries], np.float32))
 
     def encode_documents(self, pages):
         self.encoded += len(pages)
-        return pack([direction(p.open_image() if p.open_image else p.read_text()) for p in pages], np.float32)
+        seen = [direction(page.open_image() if page.open_image else page.read_text()) for page in pages]
+        return at_once(pack(seen, np.float32))
 
 
 def ours(task, encoder):

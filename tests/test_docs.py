@@ -5,12 +5,14 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from jina_vdr.benchmark import load_benchmark
 from jina_vdr.cli import app
+from jina_vdr.plugs import GROUP
 from jina_vdr.schema import SpecRecord
 from jina_vdr.task import Task, load_task
 from tests.replicas import pdf_bytes, table
@@ -22,9 +24,13 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = {
     "make demo": "installs from the network",
     "make test": "would run this test",
-    "jina-vdr eval --model st:NAME": "NAME stands for a model from the network",
-    "jina-vdr eval --model st:NAME --benchmark demo": "NAME stands for a model from the network",
+    "jina-vdr eval --model jinaai/jina-embeddings-v4": "weights and data come from the network",
+    "jina-vdr eval --model NAME --benchmark demo": "NAME stands for a model from the network",
+    "jina-vdr models check NAME": "NAME stands for a model from the network",
     "jina-vdr eval --model tesseract --benchmark demo": "takes minutes",
+    "jina-vdr eval --model jina:jina-embeddings-v4 --vector-type multi": "asks a paid API",
+    "jina-vdr eval --model openai:text-embedding-3-large --truncate-dim 1024 --benchmark demo": "a paid API",
+    "jina-vdr eval --model st:NAME --document-input ocr --task DemoPages": "NAME stands for a model",
 }
 """Commands that are not run here, and why."""
 
@@ -52,6 +58,8 @@ def acme(root):
     table(root / "acme/qrels.tsv", ("query-id", "corpus-id", "score"), *rows)
     (text,) = blocks(ROOT / "docs/your-own-pdfs.md", "yaml")
     (root / "acme.yaml").write_text(text)
+    (code,) = blocks(ROOT / "docs/plug-in.md", "python")
+    (root / "mine.py").write_text(code)
 
 
 def run(command, root):
@@ -84,7 +92,7 @@ def test_the_commands_that_are_not_run_stand_on_a_page():
 
 def test_each_block_is_of_a_kind_that_is_tested():
     kinds = {kind for page in PAGES for kind, _ in FENCE.findall(page.read_text())}
-    assert kinds <= {"sh", "yaml", "python", ""}
+    assert kinds <= {"sh", "yaml", "python", "toml", ""}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=relative)
@@ -99,6 +107,11 @@ def test_a_yaml_block_is_a_task_a_benchmark_or_settings(tmp_path, page):
         else:
             done = run("jina-vdr eval --config block.yaml --dry-run", tmp_path)
             assert done.returncode == 0, done.stderr
+
+
+def test_a_package_registers_under_the_group_that_is_looked_at():
+    (text,) = (text for page in PAGES for text in blocks(page, "toml"))
+    assert list(tomllib.loads(text)["project"]["entry-points"]) == [GROUP]
 
 
 def test_vectors_written_as_the_page_says_are_evaluated(tmp_path, monkeypatch):

@@ -41,6 +41,11 @@ def test_reading_task_files_loads_no_data_library(arguments: list[str], tmp_path
     assert not loaded(arguments, tmp_path) & unneeded
 
 
+@pytest.mark.parametrize("arguments", [["models", "list"], ["models", "show", "jinaai/jina-embeddings-v4"]])
+def test_reading_model_files_loads_no_numbers(arguments: list[str], tmp_path: Path) -> None:
+    assert not loaded(arguments, tmp_path) & (HEAVY | NUMERIC)
+
+
 def test_bm25_needs_no_torch(tmp_path: Path) -> None:
     arguments = ["eval", "--model", "bm25", "--benchmark", "demo", "--dry-run"]
     assert not loaded(arguments, tmp_path) & HEAVY

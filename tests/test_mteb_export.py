@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from jina_vdr.cli import main
 from jina_vdr.comparison import compare
 from jina_vdr.mteb.exports import variant
 from jina_vdr.result import read_result, read_results, write_result
@@ -21,7 +22,7 @@ def test_mteb_reads_our_runs_with_the_same_scores(mteb, tmp_path, run):
     ours = {}
     for options in OPTIONS:
         result = evaluated(tmp_path, **options).result
-        ours[tuple(variant(result.model).items())] = result
+        ours[tuple(variant(result).items())] = result
     code, out, err = run("export")
     assert (code, len(out.splitlines()), err) == (0, 8, "")
     (tmp_path / "mteb").mkdir()
@@ -109,3 +110,33 @@ def test_two_results_that_want_one_file_are_refused(tmp_path, run):
     code, out, err = run("export")
     assert (code, out, "error[JV121]" in err) == (2, "", True)
     assert not (tmp_path / "theirs").exists()
+
+
+def test_models_made_of_others_go_to_mteb_under_a_name_and_a_revision_of_their_own(mteb, tmp_path, run):
+    task = text_task(tmp_path, mteb_name="JinaVDRArxivQARetrieval")
+    folders = [
+        "--task",
+        str(task),
+        "--results",
+        str(tmp_path / "results"),
+        "--cache",
+        str(tmp_path / "cache"),
+    ]
+    asked = [["rrf:bm25,fake"], ["rrf:bm25,fake", "--truncate-dim", "2"], ["bm25", "--rerank", "fake"]]
+    for arguments in asked:
+        assert main(["eval", *folders, "--model", *arguments]) == 0
+    assert run("export")[0] == 0
+    (tmp_path / "mteb").mkdir()
+    (tmp_path / "theirs").rename(tmp_path / "mteb/results")
+    ours = {result.model.revision: result for _, result in read_results(tmp_path / "results")}
+    cache = mteb.ResultCache(tmp_path / "mteb")
+    found = cache.load_results(load_experiments="match_name").model_results
+    kinds = {"jina-vdr/rrf_bm25_fake": "hybrid", "jina-vdr/bm25_fake": "cross-encoder"}
+    assert sorted(result.model_name for result in found) == sorted([*kinds, "jina-vdr/rrf_bm25_fake"])
+    for result in found:
+        about = mteb.models.ModelMeta.model_validate_json_resolved(json.dumps(dict(result.model_meta)))
+        here = ours.pop(about.revision.replace("sha256_", "sha256:"))
+        assert about.model_type == [kinds[about.name]]
+        assert result.task_results[0].get_score() == pytest.approx(here.main_score, abs=1e-6)
+        assert about.loader_kwargs["family"] == here.model.family
+    assert ours == {}

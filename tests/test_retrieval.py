@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jina_vdr.encoders.base import pack
+from jina_vdr.encoders.base import at_once, pack
 from jina_vdr.errors import DataError
 from jina_vdr.measurement import measure_pairs
 from jina_vdr.model import Options, parse_model
@@ -29,13 +29,16 @@ class Colours:
 
     def encode_queries(self, queries):
         self.seen += queries
-        return pack([np.array([float(query.split()[-1]), 0, 1]) for query in queries], np.float32)
+        return at_once(pack([np.array([float(query.split()[-1]), 0, 1]) for query in queries], np.float32))
 
     def encode_documents(self, pages):
         self.seen += [page.id for page in pages]
         if self.document_input == "text":
-            return pack([np.array([len(page.read_text() or ""), 0, 0]) for page in pages], np.float32)
-        return pack([self.sign * np.array(page.open_image().getpixel((0, 0))) for page in pages], np.float32)
+            return at_once(
+                pack([np.array([len(page.read_text() or ""), 0, 0]) for page in pages], np.float32)
+            )
+        colours = [self.sign * np.array(page.open_image().getpixel((0, 0))) for page in pages]
+        return at_once(pack(colours, np.float32))
 
 
 def collection(root, **corpus):

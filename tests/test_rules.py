@@ -9,6 +9,7 @@ import pytest
 
 from jina_vdr.catalog import whole
 from jina_vdr.data import data_revision
+from jina_vdr.encoders.base import Encoded, gather
 from jina_vdr.encoders.fake import Fake
 from jina_vdr.errors import DataError
 from jina_vdr.hub import Hub
@@ -16,7 +17,6 @@ from jina_vdr.measurement import measure_run
 from jina_vdr.metrics import DEPTH
 from jina_vdr.model import Options, parse_model
 from jina_vdr.ranker import make_ranker
-from jina_vdr.records import Embeddings
 from jina_vdr.report import aggregate
 from jina_vdr.result import ModelRecord, Result, Scores, TaskRecord, identity
 from jina_vdr.retrieval import EncoderRanker
@@ -93,10 +93,9 @@ class InBatches:
 
     def _encode(self, encode, items):
         self.calls += 1
-        batches = [encode(items[i : i + self._size]) for i in range(0, len(items), self._size)]
-        lengths = np.concatenate([np.diff(batch.offsets) for batch in batches])
-        values = np.concatenate([batch.values for batch in batches])
-        return Embeddings(values, np.concatenate([[0], np.cumsum(lengths)]))
+        for start in range(0, len(items), self._size):
+            batch = items[start : start + self._size]
+            yield Encoded(list(range(start, start + len(batch))), gather(encode(batch)))
 
 
 @pytest.mark.parametrize("vector_type", ["single", "multi"])

@@ -15,9 +15,10 @@ from jina_vdr.encoders.fake import Fake
 from jina_vdr.model import parse_model
 from jina_vdr.records import Collection, Embeddings, Page, Query
 from jina_vdr.retrieval import EncoderRanker
-from jina_vdr.store import SHARD_ITEMS, Store
+from jina_vdr.store import Store
 
-KEYS = [f"page{i}" for i in range(2 * SHARD_ITEMS + 2)]
+AT_A_TIME = 64
+KEYS = [f"page{i}" for i in range(2 * AT_A_TIME + 2)]
 MODEL = {"model": "m", "side": "document"}
 
 
@@ -35,8 +36,10 @@ class Asked:
 
     def __call__(self, keys, progress=lambda _: None):
         def compute(positions):
-            self.computed += [keys[i] for i in positions]
-            return pack([item(keys[i], self.dtype) for i in positions], self.dtype)
+            for start in range(0, len(positions), AT_A_TIME):
+                part = positions[start : start + AT_A_TIME]
+                self.computed += [keys[i] for i in part]
+                yield part, pack([item(keys[i], self.dtype) for i in part], self.dtype)
 
         return self.shelf.embeddings(keys, compute, progress)
 
@@ -61,7 +64,7 @@ def test_vectors_come_back_bit_for_bit_in_the_order_asked_for(tmp_path, dtype):
 
 def test_values_that_are_no_ordinary_numbers_come_back_too(tmp_path):
     odd = np.array([[-0.0, 0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 3.4e38]], np.float32)
-    Store(tmp_path).shelf(MODEL).embeddings(["a"], lambda _: pack([odd], np.float32))
+    Store(tmp_path).shelf(MODEL).embeddings(["a"], lambda at: [(at, pack([odd], np.float32))])
     again = Store(tmp_path).shelf(MODEL).embeddings(["a"], lambda _: pytest.fail("computed again"))
     assert again.values.tobytes() == odd.tobytes()
 
@@ -91,15 +94,15 @@ def test_progress_reaches_the_number_of_keys(tmp_path):
 
 def test_what_was_finished_before_an_error_is_kept(tmp_path):
     def compute(positions):
-        if positions[0]:
-            raise KeyboardInterrupt
-        return pack([item(KEYS[i]) for i in positions], np.float32)
+        done = positions[5:40]
+        yield done, pack([item(KEYS[i]) for i in done], np.float32)
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         Store(tmp_path).shelf(MODEL).embeddings(KEYS, compute)
     again = Asked(tmp_path)
     assert same(again(KEYS), KEYS)
-    assert again.computed == KEYS[SHARD_ITEMS:]
+    assert again.computed == [*KEYS[:5], *KEYS[40:]]
 
 
 @pytest.mark.parametrize("more", [{"side": "query"}, {"model": "n"}, {"revision": None}, {"settings": {}}])

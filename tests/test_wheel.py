@@ -41,7 +41,14 @@ def run(installed: Path, folder: Path, *arguments: str) -> str:
 def test_the_wheel_brings_only_our_names_and_is_no_larger_than_it_must_be(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"jina_vdr", "jina_vdr_synth"}
-    for needed in ("py.typed", "_tasks/demo-pages.yaml", "_tasks/task.schema.json", "stopwords/deu.txt"):
+    models = [f"models/{path.name}" for path in (ROOT / "jina_vdr/models").glob("*.yaml")]
+    for needed in (
+        "py.typed",
+        "_tasks/demo-pages.yaml",
+        "_tasks/task.schema.json",
+        "stopwords/deu.txt",
+        *models,
+    ):
         assert f"jina_vdr/{needed}" in names
     assert "jina_vdr_synth/_recipes/demo.yaml" in names
     assert wheel.stat().st_size < 10_000_000

@@ -12,8 +12,10 @@ import click
 
 from jina_vdr import __version__
 from jina_vdr.cli.benchmarks import benchmarks
+from jina_vdr.cli.check import check
 from jina_vdr.cli.data import data
 from jina_vdr.cli.evaluate import evaluate
+from jina_vdr.cli.models import models
 from jina_vdr.cli.results import results
 from jina_vdr.cli.tasks import tasks
 from jina_vdr.errors import VDRError, one_line
@@ -46,8 +48,9 @@ def app() -> None:
     """Measure how well embedding models find visually rich documents."""
 
 
-for command in (evaluate, tasks, benchmarks, data, results):
+for command in (evaluate, tasks, benchmarks, models, data, results):
     app.add_command(command)
+models.add_command(check)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,6 +11,8 @@ from jina_vdr.cli.options import (
     filters,
     hub_of,
     json_option,
+    model_options,
+    model_settings,
     offline_option,
     option,
     read_config,
@@ -29,21 +31,20 @@ if TYPE_CHECKING:
 
 
 @click.command("eval", short_help="Evaluate a model on tasks.")
-@option("--model", required=True, help="bm25, tesseract, fake, precomputed:DIR or st:NAME[@REVISION].")
+@option(
+    "--model",
+    required=True,
+    help="A name, a folder, family:name, or rrf:A,B; jina-vdr models list shows many.",
+)
+@option("--rerank", help="What reranks the best pages: a cross-encoder, or any model with vectors.")
+@option("--rerank-top", type=click.IntRange(min=1), help="How many of each query.  [default: 100]")
 @option("--benchmark", help="Evaluate the tasks of this benchmark.  [default: JinaVDR]")
 @option("--task", multiple=True, help="Evaluate this task: a name, or the path of a task file. Repeatable.")
 @filter_options
 @results_option
 @cache_option
 @option("--limit", type=click.IntRange(min=1), help="Only the first N queries of each subset.")
-@option("--vector-type", type=click.Choice(["single", "multi"]), help="One vector a page, or one a token.")
-@option("--truncate-dim", type=click.IntRange(min=1), help="Cut single vectors to N dimensions.")
-@option(
-    "--similarity", type=click.Choice(["cosine", "dot", "maxsim", "meanmaxsim"]), help="Not the model's own."
-)
-@option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Precision of the model.")
-@option("--device", help="cpu, cuda, cuda:1, mps.")
-@option("--batch-size", type=click.IntRange(min=1), help="Items a forward pass; halved when memory runs out.")
+@model_options
 @offline_option
 @option("--force", is_flag=True, help="Compute again what is done.")
 @option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -63,23 +64,25 @@ def evaluate(model: str, dry_run: bool, as_json: bool, **values: Any) -> int:
     """
     from jina_vdr.benchmark import asked_for
     from jina_vdr.evaluation import evaluate_all, prepare
-    from jina_vdr.model import parse_model
+    from jina_vdr.pipeline import make_pipeline, resolve_pipeline
     from jina_vdr.plan import plan_lines
-    from jina_vdr.ranker import make_ranker
 
-    settings = _settings(values)
+    options = model_settings(values)
+    pipeline = resolve_pipeline(model, values["rerank"], values["rerank_top"], options)
+    settings = _settings(values, options.given())
     benchmark, selections = asked_for(values["benchmark"], values["task"], filters(values))
-    ranker = make_ranker(parse_model(model, _options(values)), settings.store)
-    prepared = prepare(selections, ranker, settings)
-    click.echo("\n".join(plan_lines(prepared, ranker)), err=not dry_run)
-    if dry_run:
-        return _exit_code(prepared)
-    outcomes = evaluate_all(prepared, ranker, settings)
-    _print_outcomes(outcomes, benchmark, as_json=as_json)
-    return _exit_code(outcomes)
+    runs = []
+    for variant in pipeline.variants():
+        ranker = make_pipeline(variant, settings.store)
+        prepared = prepare(selections, ranker, settings)
+        click.echo("\n".join(plan_lines(prepared, ranker)), err=not dry_run)
+        runs.append(prepared if dry_run else evaluate_all(prepared, ranker, settings))
+    if not dry_run:
+        _print_runs(runs, benchmark, as_json=as_json)
+    return _exit_code([outcome for outcomes in runs for outcome in outcomes])
 
 
-def _settings(values: dict[str, Any]) -> "Settings":
+def _settings(values: dict[str, Any], asked: dict[str, Any]) -> "Settings":
     from jina_vdr.evaluation import Settings
     from jina_vdr.store import Store
 
@@ -89,28 +92,31 @@ def _settings(values: dict[str, Any]) -> "Settings":
         hub=hub_of(values["cache"], offline=values["offline"]),
         limit=values["limit"],
         force=values["force"],
+        asked=asked,
     )
 
 
-def _options(values: dict[str, Any]) -> Any:
-    from jina_vdr.model import Options
-
-    names = ("vector_type", "truncate_dim", "similarity", "dtype", "device", "batch_size")
-    return Options(**{name: values[name] for name in names})
-
-
-def _print_outcomes(outcomes: "Outcomes", benchmark: "Benchmark | None", *, as_json: bool) -> None:
+def _print_runs(runs: "Sequence[Outcomes]", benchmark: "Benchmark | None", *, as_json: bool) -> None:
+    """Print the results of each variant of the model."""
     import json
 
+    from jina_vdr.evaluation import Evaluation
+
+    if not as_json:
+        for outcomes in runs:
+            _print_outcomes(outcomes, benchmark)
+        return
+    done = [outcome for outcomes in runs for outcome in outcomes if isinstance(outcome, Evaluation)]
+    records = [evaluation.result.model_dump(mode="json", by_alias=True) for evaluation in done]
+    click.echo(json.dumps(records, indent=1, ensure_ascii=False))
+
+
+def _print_outcomes(outcomes: "Outcomes", benchmark: "Benchmark | None") -> None:
     from jina_vdr.evaluation import Evaluation
     from jina_vdr.report import result_table, summary_table
 
     done = [outcome for outcome in outcomes if isinstance(outcome, Evaluation)]
     results = [evaluation.result for evaluation in done]
-    if as_json:
-        records = [result.model_dump(mode="json", by_alias=True) for result in results]
-        click.echo(json.dumps(records, indent=1, ensure_ascii=False))
-        return
     shown = [(evaluation.result, evaluation.selection.some) for evaluation in done]
     for result, subsets in shown:
         click.echo(result_table(result, subsets) + "\n")

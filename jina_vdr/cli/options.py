@@ -9,6 +9,7 @@ import click
 if TYPE_CHECKING:
     from jina_vdr.catalog import Filters
     from jina_vdr.hub import Hub
+    from jina_vdr.model import Options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -75,6 +76,43 @@ def filter_options(command: Command) -> Command:
     ):
         command = option(flag, multiple=True, metavar="X", help=text)(command)
     return command
+
+
+MODEL_OPTIONS: dict[str, tuple[Any, str]] = {
+    "--vector-type": (click.Choice(["single", "multi", "both"]), "One vector a page, one a token, or both."),
+    "--truncate-dim": (click.IntRange(min=1), "Cut single vectors to N dimensions."),
+    "--similarity": (click.Choice(["cosine", "dot", "maxsim", "meanmaxsim"]), "Not the model's own."),
+    "--max-pixels": (click.IntRange(min=1), "Scale page images down to N pixels."),
+    "--document-input": (click.Choice(["image", "text", "ocr"]), "What of a page is encoded."),
+    "--query-prompt": (str, "Text before each query, instead of the model's own."),
+    "--document-prompt": (str, "Text before each page's text, instead of the model's own."),
+    "--adapter": (str, "Which of the model's adapters: retrieval, text-matching, code."),
+    "--dtype": (click.Choice(["float32", "bfloat16", "float16"]), "Precision of the model."),
+    "--attention": (click.Choice(["sdpa", "eager", "flash_attention_2"]), "How attention is computed."),
+    "--image-backend": (click.Choice(["pil", "torchvision"]), "What scales images."),
+    "--device": (str, "cpu, cuda, cuda:1, mps."),
+    "--batch-size": (click.IntRange(min=1), "Items a forward pass; halved when memory runs out."),
+    "--base-url": (str, "Where the server is that speaks the protocol."),
+    "--concurrency": (click.IntRange(min=1), "Requests at a time."),
+}
+
+
+def model_options(command: Command) -> Command:
+    """Add what can be set about a model."""
+    trust = "Run code that comes with the checkpoint."
+    command = option("--trust-remote-code", is_flag=True, default=None, help=trust)(command)
+    for flag, (kind, text) in reversed(MODEL_OPTIONS.items()):
+        command = option(flag, type=kind, help=text)(command)
+    return command
+
+
+def model_settings(values: dict[str, Any]) -> "Options":
+    """Take what is set about a model out of a command's options."""
+    from dataclasses import fields
+
+    from jina_vdr.model import Options
+
+    return Options(**{field.name: values.pop(field.name) for field in fields(Options)})
 
 
 def filters(values: dict[str, Any]) -> "Filters":

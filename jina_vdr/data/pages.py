@@ -42,7 +42,7 @@ def table_pages(paths: Sequence[Path], columns: Mapping[str, str]) -> Iterator[P
         if data is None:
             yield text_page(page, text)
         else:
-            yield Page(page, _sha256(data), partial(_decode_row, cells, row, page), _constant(text))
+            yield _image_page(page, _sha256(data), cells, row, text)
 
 
 def joined_pages(
@@ -67,17 +67,20 @@ def joined_pages(
                 "mend the row, or fetch the images again",
             )
         row = where[image]
-        yield Page(page, content[row], partial(_decode_row, cells, row, page), _constant(text))
+        yield _image_page(page, content[row], cells, row, text)
 
 
 def text_page(page: str, text: str | None) -> Page:
     """Return a page that has only text."""
-    return Page(page, _sha256((text or "").encode()), None, _constant(text))
+    return Page(page, _sha256((text or "").encode()), None, partial(_same, text))
 
 
 def image_file_page(page: str, path: Path) -> Page:
     """Return a page that is an image file."""
-    return Page(page, _sha256(path.read_bytes()), partial(images.read, path), _constant(None))
+    content = _sha256(path.read_bytes())
+    return Page(
+        page, content, partial(images.read, path), partial(_same, None), partial(images.read_size, path)
+    )
 
 
 def row_page(page: str, cells: ParquetColumn, row: int, cell: Any, text: str | None) -> Page:
@@ -85,7 +88,7 @@ def row_page(page: str, cells: ParquetColumn, row: int, cell: Any, text: str | N
     data = image_bytes(cell, page)
     if data is None:
         raise DataError("JV413", f"page '{page}' has no image", "mend the row")
-    return Page(page, _sha256(data), partial(_decode_row, cells, row, page), _constant(text))
+    return _image_page(page, _sha256(data), cells, row, text)
 
 
 def image_bytes(cell: Any, page: str) -> bytes | None:
@@ -151,13 +154,17 @@ def _has_images(paths: Sequence[Path], columns: Mapping[str, str], *, has_text: 
     return found
 
 
-def _decode_row(cells: ParquetColumn, row: int, page: str) -> Any:
-    data = image_bytes(cells[row], page)
-    return images.decode(data or b"", f"page '{page}'")
+def _image_page(page: str, content: str, cells: ParquetColumn, row: int, text: str | None) -> Page:
+    read = partial(_read_row, cells, row, page)
+    return Page(page, content, partial(read, images.decode), partial(_same, text), partial(read, images.size))
 
 
-def _constant(text: str | None) -> Callable[[], str | None]:
-    return lambda: text
+def _read_row(cells: ParquetColumn, row: int, page: str, read: Callable[[bytes, str], Any]) -> Any:
+    return read(image_bytes(cells[row], page) or b"", f"page '{page}'")
+
+
+def _same(text: str | None) -> str | None:
+    return text
 
 
 def _sha256(data: bytes) -> str:

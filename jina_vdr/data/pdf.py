@@ -53,6 +53,7 @@ def pdf_pages(path: Path, stem: str, dpi: int, max_side: int) -> Iterator[Page]:
             hashlib.sha256(made_of.encode()).hexdigest(),
             partial(_render, path, number, dpi, max_side),
             partial(_text, path, number),
+            partial(_size, path, number, dpi, max_side),
         )
 
 
@@ -75,11 +76,23 @@ def _render(path: Path, number: int, dpi: int, max_side: int) -> "Image":
 
     with _lock, _reading(path, number):
         page = _document(path)[number]
-        scale = min(dpi / POINTS_PER_INCH, max_side / max(page.rect.width, page.rect.height))
+        scale = _scale(page, dpi, max_side)
         pixels = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)
         if not pixels.width * pixels.height:
             raise ValueError("it has no area")
         return Image.frombytes("RGB", (pixels.width, pixels.height), pixels.samples)
+
+
+def _size(path: Path, number: int, dpi: int, max_side: int) -> tuple[int, int]:
+    with _lock, _reading(path, number):
+        page = _document(path)[number]
+        scale = _scale(page, dpi, max_side)
+        return round(page.rect.width * scale), round(page.rect.height * scale)
+
+
+def _scale(page: Any, dpi: int, max_side: int) -> float:
+    longest: float = max(page.rect.width, page.rect.height)
+    return min(dpi / POINTS_PER_INCH, max_side / longest)
 
 
 def _text(path: Path, number: int) -> str | None:

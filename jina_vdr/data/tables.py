@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from jina_vdr.errors import DataError, first_line, near
 
-KEPT_ROW_GROUPS = 2
+KEPT_ROW_GROUPS = 4
 SEPARATORS = {".csv": "commas", ".tsv": "tabs"}
 
 
@@ -115,6 +115,7 @@ class ParquetColumn:
     """
 
     def __init__(self, paths: Sequence[Path], column: str) -> None:
+        self._made_of = (paths, column)
         self._column = column
         self._groups: list[tuple[Path, int]] = []
         self._starts: list[int] = [0]
@@ -126,6 +127,10 @@ class ParquetColumn:
             for group in range(metadata.num_row_groups):
                 self._groups.append((path, group))
                 self._starts.append(self._starts[-1] + metadata.row_group(group).num_rows)
+
+    def __reduce__(self) -> tuple[type["ParquetColumn"], tuple[Sequence[Path], str]]:
+        """Go to another process as the way to the files, without what is read."""
+        return ParquetColumn, self._made_of
 
     def __iter__(self) -> Iterator[Any]:
         for group in range(len(self._groups)):

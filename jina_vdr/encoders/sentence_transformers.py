@@ -1,8 +1,6 @@
 """Any sentence-transformers model: `SentenceTransformer` for one vector, `MultiVectorEncoder` for many."""
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,17 +10,23 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 
-from jina_vdr.encoders.base import pack
+from jina_vdr.checkpoint import Checkpoint, open_checkpoint, refuse_reranker
+from jina_vdr.encoders.base import Encoded, pack
+from jina_vdr.encoders.loading import loading, own_dtype, versions
 from jina_vdr.errors import DataError, OutOfMemory, UsageError, first_line
-from jina_vdr.hub import hub_errors, is_offline
+from jina_vdr.hub import is_offline
 from jina_vdr.model import ModelSpec
-from jina_vdr.records import Embeddings, ModelInfo, Page
-from jina_vdr.similarity import LATE_INTERACTION, SIMILARITIES
+from jina_vdr.records import ModelInfo, Page
+from jina_vdr.similarity import LATE_INTERACTION, check_similarity
 
 BATCH_SIZE = 16
+KEPT = 64
 
 MULTI = {"SentenceTransformer": False, "MultiVectorEncoder": True, "ColBERT": True}
 """Whether a kind of checkpoint gives one vector a token; ColBERT is what PyLate writes."""
+
+PROMPT_NAMES = {"query": ["query"], "document": ["document", "passage", "corpus"]}
+"""The names under which checkpoints keep their prompts; the first that is there counts."""
 
 
 class SentenceTransformers:
@@ -33,58 +37,59 @@ class SentenceTransformers:
     """
 
     def __init__(self, spec: ModelSpec) -> None:
-        self._options = spec.options
+        self._options = spec.chosen
         self._batch_size = spec.options.batch_size or BATCH_SIZE
-        folder = Path(spec.checkpoint)
-        if folder.is_dir():
-            if spec.revision:
-                raise UsageError("JV107", f"{folder} is a folder: it has no revision", "leave out the @")
-            self._load_from, self._revision, files = str(folder), None, folder
-            revision, name = _folder_hash(folder), folder.resolve().name
-        else:
-            self._load_from = name = _hub_name(spec.checkpoint)
-            files = _fetch_config(name, spec.revision)
-            revision = self._revision = files.name
-        self._multi = _is_multi(files)
+        self._checkpoint = open_checkpoint(_hub_name(spec.checkpoint), spec.revision)
+        self._multi = _is_multi(self._checkpoint)
         if self._multi and spec.options.truncate_dim:
             raise UsageError("JV109", "--truncate-dim cuts single vectors; this model gives one a token")
-        similarity = self._similarity(files)
+        self._dtype = self._options.dtype or own_dtype(self._checkpoint)
+        vector_type = "multi" if self._multi else "single"
+        own_input = "image" if sees_images(self._checkpoint) else "text"
+        self.document_input = "text" if self._options.document_input in {"text", "ocr"} else own_input
         self.info = ModelInfo(
-            name=name,
+            name=spec.known.name if spec.known else self._checkpoint.name,
             family="st",
-            revision=revision,
-            vector_type="multi" if self._multi else "single",
-            similarity=similarity,
-            settings={"truncate_dim": spec.options.truncate_dim, "dtype": spec.options.dtype or "float32"},
+            revision=self._checkpoint.revision,
+            vector_type=vector_type,
+            similarity=self._similarity(vector_type),
+            settings={
+                "truncate_dim": spec.options.truncate_dim,
+                "dtype": self._dtype,
+                "attention": self._options.attention,
+                "max_pixels": self._options.max_pixels,
+                "prompts": {side: self._prompt(side) for side in PROMPT_NAMES},
+                "document_input": self._options.document_input,
+                "versions": versions("sentence-transformers", "torch", "transformers", "pillow"),
+            },
             runtime={"device": spec.options.device, "batch_size": self._batch_size},
         )
 
-    @property
-    def document_input(self) -> str:
-        """Images where the model takes them."""
-        return "image" if "image" in self._model.modalities else "text"
-
-    def encode_queries(self, queries: Sequence[str]) -> Embeddings:
+    def encode_queries(self, queries: Sequence[str]) -> Iterator[Encoded]:
         """Encode texts with the model's query prompt."""
-        return self._encode(self._model.encode_query, [_text(query) for query in queries])
+        return self._encode("query", [_text(query) for query in queries])
 
-    def encode_documents(self, pages: Sequence[Page]) -> Embeddings:
-        """Encode page images; their text for a model that takes only text, or where a page has no image."""
-        if self.document_input == "text":
-            return self._encode(self._model.encode_document, [_text(_page_text(page)) for page in pages])
-        return self._encode(self._model.encode_document, [_page_image(page) for page in pages])
+    def encode_documents(self, pages: Sequence[Page]) -> Iterator[Encoded]:
+        """Encode page images, and the text of pages that have none."""
+        for start in range(0, len(pages), KEPT):
+            part = pages[start : start + KEPT]
+            yield from self._encode("document", [_page_input(page) for page in part], start)
 
-    def _encode(self, encode: Any, inputs: list[Any]) -> Embeddings:
+    def _encode(self, side: str, inputs: list[Any], start: int = 0) -> Iterator[Encoded]:
         """Encode texts and images in calls of their own: a batch of both is refused, or goes another way."""
         texts = [i for i, item in enumerate(inputs) if isinstance(item, dict)]
         images = [i for i, item in enumerate(inputs) if not isinstance(item, dict)]
-        vectors: dict[int, NDArray[Any]] = {}
-        for positions in filter(None, (texts, images)):
-            vectors |= zip(positions, self._vectors(encode, [inputs[i] for i in positions]), strict=True)
-        return pack([vectors[i] for i in range(len(inputs))], np.float16 if self._multi else np.float32)
+        for positions in (texts, images):
+            for first in range(0, len(positions), KEPT):
+                part = positions[first : first + KEPT]
+                vectors = self._vectors(side, [inputs[i] for i in part])
+                yield Encoded(
+                    [start + i for i in part], pack(vectors, np.float16 if self._multi else np.float32)
+                )
 
-    def _vectors(self, encode: Any, inputs: list[Any]) -> list[NDArray[Any]]:
+    def _vectors(self, side: str, inputs: list[Any]) -> list[NDArray[Any]]:
         """Encode in batches that are halved when memory runs out; what fitted is kept for the next call."""
+        encode = self._model.encode_query if side == "query" else self._model.encode_document
         while True:
             try:
                 vectors = encode(
@@ -92,6 +97,7 @@ class SentenceTransformers:
                     batch_size=self._batch_size,
                     show_progress_bar=False,
                     convert_to_numpy=False,
+                    **self._prompted(side),
                     **self._extra,
                 )
                 return [self._checked(vector.float().cpu().numpy()) for vector in vectors]
@@ -118,80 +124,81 @@ class SentenceTransformers:
         cut = self._options.truncate_dim
         return {"truncate_dim": cut, "normalize_embeddings": True} if cut else {}
 
+    def _prompted(self, side: str) -> dict[str, str]:
+        """Return the prompt that is not the checkpoint's own."""
+        chosen = self._chosen_prompt(side)
+        return {} if chosen is None else {"prompt": chosen}
+
+    def _chosen_prompt(self, side: str) -> str | None:
+        return self._options.query_prompt if side == "query" else self._options.document_prompt
+
+    def _prompt(self, side: str) -> str:
+        """Return the prompt that stands before texts of this side, for the record."""
+        chosen = self._chosen_prompt(side)
+        config = self._checkpoint.json("config_sentence_transformers.json")
+        own = config.get("prompts") or {}
+        names = [name for name in PROMPT_NAMES[side] if own.get(name) is not None]
+        return chosen if chosen is not None else str(own[names[0]]) if names else ""
+
     @cached_property
     def _model(self) -> Any:
         kind = MultiVectorEncoder if self._multi else SentenceTransformer
-        try:
+        pixels = self._options.max_pixels
+        with loading(self._checkpoint.source):
             return kind(
-                self._load_from,
-                revision=self._revision,
+                self._checkpoint.source,
+                revision=self._checkpoint.commit,
                 local_files_only=is_offline(),
                 device=self._options.device,
-                model_kwargs={"dtype": getattr(torch, self._options.dtype or "float32")},
+                trust_remote_code=bool(self._options.trust_remote_code),
+                model_kwargs=given(
+                    dtype=getattr(torch, self._dtype), attn_implementation=self._options.attention
+                ),
+                processor_kwargs=given(max_pixels=pixels),
             )
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise OutOfMemory(
-                "JV501", f"{self._load_from} does not fit into memory", first_line(error)
-            ) from error
-        except Exception as error:  # what is no checkpoint, or a damaged one, fails in any way
-            raise DataError("JV441", f"{self._load_from} cannot be loaded", first_line(error)) from error
 
-    def _similarity(self, files: Path) -> str:
-        declared = str(_json(files / "config_sentence_transformers.json").get("similarity_fn_name") or "")
-        if self._multi and declared.lower() not in LATE_INTERACTION:  # what a converted checkpoint had before
+    def _similarity(self, vector_type: str) -> str:
+        config = self._checkpoint.json("config_sentence_transformers.json")
+        declared = str(config.get("similarity_fn_name") or "").lower()
+        if self._multi and declared not in LATE_INTERACTION:  # what a converted checkpoint had before
             declared = "maxsim"
-        similarity = self._options.similarity or declared.lower() or "cosine"
-        if similarity not in SIMILARITIES or (similarity in LATE_INTERACTION) != self._multi:
-            vector_type = "multi" if self._multi else "single"
-            raise UsageError("JV109", f"{vector_type}-vector embeddings cannot be scored by {similarity}")
+        similarity = self._options.similarity or declared or "cosine"
+        check_similarity(vector_type, similarity)
         return similarity
 
 
 def _hub_name(name: str) -> str:
     """Return `org/name`; a bare name is one of sentence-transformers' own, as in the library itself."""
-    return name if "/" in name else f"sentence-transformers/{name}"
+    return name if "/" in name or Path(name).is_dir() else f"sentence-transformers/{name}"
 
 
-def _fetch_config(name: str, revision: str | None) -> Path:
-    """Return the snapshot folder of the checkpoint, its name the commit, with the JSON files in it."""
-    from huggingface_hub import snapshot_download
-
-    with hub_errors(name, revision, "model"):
-        snapshot = snapshot_download(
-            name, revision=revision, allow_patterns=["*.json"], local_files_only=is_offline()
-        )
-    return Path(snapshot)
-
-
-def _is_multi(files: Path) -> bool:
+def _is_multi(checkpoint: Checkpoint) -> bool:
     """Whether the checkpoint is for late interaction: PyLate's and Stanford's are, in their own words."""
-    config = _json(files / "config_sentence_transformers.json")
+    refuse_reranker(checkpoint)
+    config = checkpoint.json("config_sentence_transformers.json")
     kind = config.get("model_type")
     if kind is not None:
         if kind not in MULTI:
-            raise DataError("JV441", f"{files} is a {kind}", f"st: runs {' and '.join(list(MULTI)[:2])}")
+            raise DataError(
+                "JV441", f"{checkpoint.files} is a {kind}", f"st: runs {' and '.join(list(MULTI)[:2])}"
+            )
         return MULTI[kind]
-    architectures = _json(files / "config.json").get("architectures") or [""]
-    late = str(architectures[0]).endswith("ForRetrieval") or architectures[0] == "HF_ColBERT"
+    late = checkpoint.architecture.endswith("ForRetrieval") or checkpoint.architecture == "HF_ColBERT"
     return late or "query_prefix" in config
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes()) if path.exists() else {}
-    except ValueError as error:
-        raise DataError("JV441", f"{path} is not JSON", first_line(error)) from error
-    return content if isinstance(content, dict) else {}
+def sees_images(checkpoint: Checkpoint) -> bool:
+    """Whether the checkpoint brings a processor of images; without one sentence-transformers takes none."""
+    paths = [path.relative_to(checkpoint.files) for path in checkpoint.files.rglob("*processor_config.json")]
+    return any(
+        path.name == "preprocessor_config.json" or "image_processor" in checkpoint.json(str(path))
+        for path in paths
+    )
 
 
-def _folder_hash(folder: Path) -> str:
-    total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                total.update(path.relative_to(folder).as_posix().encode())
-                total.update(hashlib.file_digest(file, "sha256").digest())
-    return "sha256:" + total.hexdigest()
+def given(**values: Any) -> dict[str, Any]:
+    """Return the arguments that are set."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _text(text: str) -> dict[str, str]:
@@ -199,16 +206,5 @@ def _text(text: str) -> dict[str, str]:
     return {"text": text}
 
 
-def _page_text(page: Page) -> str:
-    text = page.read_text()
-    if text is None:
-        raise DataError(
-            "JV425", f"page '{page.id}' has no text, and the model takes only text", "use an image model"
-        )
-    return text
-
-
-def _page_image(page: Page) -> Any:
-    if page.open_image is None:
-        return _text(page.read_text() or "")
-    return page.open_image()
+def _page_input(page: Page) -> Any:
+    return page.open_image() if page.open_image else _text(page.read_text() or "")

@@ -10,7 +10,8 @@ from typing import Any
 from jina_vdr.atomic import write_text
 from jina_vdr.catalog import all_tasks
 from jina_vdr.errors import UsageError
-from jina_vdr.model import FAMILIES
+from jina_vdr.model import RUNTIME_OPTIONS
+from jina_vdr.modelfile import find_model
 from jina_vdr.mteb.files import EXPERIMENTS, MODEL_META, NO_REVISION, RUN_SETTINGS, model_folder, unpack
 from jina_vdr.result import ModelRecord, Result, Scores, file_name
 from jina_vdr.similarity import LATE_INTERACTION
@@ -36,6 +37,8 @@ UNKNOWN = (
     "training_datasets",
 )
 """Fields that MTEB wants in a model_meta.json, and that we know nothing of."""
+
+COMPOSED = {"rrf": "hybrid", "rerank": "cross-encoder"}
 
 SIMILARITIES = {"cosine": "cosine", "dot": "dot", "maxsim": "MaxSim"}
 
@@ -73,9 +76,9 @@ def export_results(results: Sequence[Located], root: Path, tasks: Iterable[Task]
         elif not name:
             done.left_out.append(result.task.name)
         else:
-            folder = root.joinpath(*_place(result.model))
+            folder = root.joinpath(*_place(result))
             originals.add(folder / f"{file_name(name)}.json", task_file(result, name), path)
-            ours.add(folder / MODEL_META, model_meta(result.model), path)
+            ours.add(folder / MODEL_META, model_meta(result), path)
     if not originals.texts:
         raise UsageError(
             "JV120", "none of the results can go to MTEB", "it takes whole runs of tasks that it has"
@@ -110,34 +113,45 @@ def task_file(result: Result, name: str) -> str:
     return json.dumps(said, indent=2)
 
 
-def model_meta(model: ModelRecord) -> str:
+def model_meta(result: Result) -> str:
     """Return the model_meta.json of a run: what we know of the model, and that jina-vdr has run it."""
-    late = model.similarity in LATE_INTERACTION
+    model = result.model
     said = {
         "name": _name(model),
         "revision": _revision(model),
         **dict.fromkeys(UNKNOWN),
         "framework": [],
         "similarity_fn_name": model.similarity and SIMILARITIES.get(model.similarity, "custom"),
-        "model_type": ["late-interaction" if late else "dense" if model.similarity else "sparse"],
-        "experiment_kwargs": variant(model) or None,
+        "model_type": [_kind(model)],
+        "experiment_kwargs": variant(result) or None,
         "loader": LOADER,
         "loader_kwargs": {"family": model.family, "vector_type": model.vector_type, **model.settings},
     }
     return json.dumps(said, indent=4)
 
 
-def variant(model: ModelRecord) -> dict[str, Any]:
-    """Return what a user has set about a model and differs from the default."""
-    similarity = "maxsim" if model.vector_type == "multi" else "cosine"
-    default = {"vector_type": "single", "similarity": similarity, "dtype": "float32"}
-    said = {"vector_type": model.vector_type, "similarity": model.similarity, **model.settings}
-    options = FAMILIES[model.family].options if model.family in FAMILIES else said
+def variant(result: Result) -> dict[str, Any]:
+    """Return what the user set about a model that can change a number and differs from the default."""
+    model, asked = result.model, dict(result.provenance.asked)
+    if "vector_type" in asked:  # both were asked for, perhaps
+        asked["vector_type"] = model.vector_type or ""
+    default: dict[str, Any] = {"similarity": "maxsim" if model.vector_type == "multi" else "cosine"}
+    known = find_model(model.name)
+    default |= known.defaults(model.vector_type) if known else {}
+    default["vector_type"] = known.vector_types[0] if known else "single"
     return {
-        name: said[name]
-        for name in sorted(options)
-        if said.get(name) is not None and said[name] != default.get(name)
+        name: asked[name]
+        for name in sorted(asked)
+        if name not in RUNTIME_OPTIONS and asked[name] != default.get(name)
     }
+
+
+def _kind(model: ModelRecord) -> str:
+    """Return MTEB's word for what finds the pages; where others rerank or are fused, for that."""
+    if model.family in COMPOSED:
+        return COMPOSED[model.family]
+    late = model.similarity in LATE_INTERACTION
+    return "late-interaction" if late else "dense" if model.similarity else "sparse"
 
 
 class _Files:
@@ -164,16 +178,17 @@ def _entry(scores: Scores) -> dict[str, Any]:
     }
 
 
-def _place(model: ModelRecord) -> list[str]:
+def _place(result: Result) -> list[str]:
     """Return the folders of a model: `experiments/<name>`, named as MTEB names it, where it is a variant."""
-    name = "__".join(f"{key}_{value}" for key, value in variant(model).items())
+    model = result.model
+    name = "__".join(f"{key}_{value}" for key, value in variant(result).items())
     experiment = [EXPERIMENTS, file_name(name)] if name else []
     return [model_folder(_name(model)), _revision(model), *experiment]
 
 
 def _name(model: ModelRecord) -> str:
-    """MTEB takes no name without an organization."""
-    return model.name if "/" in model.name else f"{LOADER}/{model.name}"
+    """MTEB takes no name without an organization; folders are called so, on any system."""
+    return model.name if "/" in model.name else f"{LOADER}/{file_name(model.name)}"
 
 
 def _revision(model: ModelRecord) -> str:

@@ -1,0 +1,1 @@
+"""Models behind HTTP: what all providers share, and one module a provider."""

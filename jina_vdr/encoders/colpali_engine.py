@@ -1,0 +1,161 @@
+"""Models of colpali_engine: its Col* classes give one vector a token, its Bi* classes one a page."""
+
+from typing import Any
+
+import colpali_engine
+import torch
+from transformers import PaliGemmaPreTrainedModel
+from typing_extensions import override
+
+from jina_vdr.checkpoint import Checkpoint, open_checkpoint
+from jina_vdr.encoders.loading import attention, load_network, loading, own_dtype
+from jina_vdr.encoders.loop import Inputs
+from jina_vdr.encoders.processors import as_dtype, fixed_pixels, is_qwen, load_processor, most_pixels
+from jina_vdr.encoders.qwen_images import check_shapes
+from jina_vdr.encoders.torch_encoder import TorchEncoder, Traits
+from jina_vdr.errors import DataError
+from jina_vdr.model import ModelSpec
+
+PROCESSORS = ("processor_config.json", "preprocessor_config.json")
+"""Where a checkpoint says how images are prepared, and with which class it was saved."""
+
+SIMILARITIES = {"single": "dot", "multi": "maxsim"}
+"""What the processors of the two kinds score by."""
+
+
+class ColPaliEngine(TorchEncoder):
+    """A checkpoint of colpali_engine (Faysse et al. 2024, arXiv 2407.01449), or an adapter over one.
+
+    Its processor writes what stands around queries and images; queries get ten tokens more to think with. A
+    page's text goes in as it is. An adapter's base is taken at the revision that the adapter names, else at
+    the one that is there now; both are recorded.
+    """
+
+    family = "colpali-engine"
+    packages = ("colpali-engine", "peft", "torch", "torchvision", "transformers", "pillow")
+
+    def __init__(self, spec: ModelSpec) -> None:
+        chosen = spec.chosen
+        checkpoint = open_checkpoint(spec.checkpoint, spec.revision)
+        self._base = _base(checkpoint)
+        name = _class_name(checkpoint, self._base)
+        self._kind = getattr(colpali_engine, name)
+        brings_its_own = any((checkpoint.files / file).exists() for file in PROCESSORS)
+        self._processor = load_processor(
+            checkpoint if brings_its_own else self._base,
+            chosen.image_backend,
+            chosen.max_pixels,
+            _processor_class(name),
+        )
+        self._images = self._processor.image_processor
+        query_prompt = self._processor.query_prefix
+        self._processor.query_prefix = ""  # it stands before the texts already
+        with loading(checkpoint.source):  # a tokenizer sets its padding once: not in two threads
+            self._prepare_texts([""], is_query=True)
+        vector_type = "multi" if name.startswith("Col") else "single"
+        traits = Traits(
+            vector_type=vector_type,
+            similarity=chosen.similarity or SIMILARITIES[vector_type],
+            dtype=chosen.dtype or own_dtype(self._base),
+            attention=attention(chosen.attention, self._kind),
+            image_backend=self._images.backend,
+            max_pixels=most_pixels(self._images),
+            query_prompt=query_prompt if chosen.query_prompt is None else chosen.query_prompt,
+            document_prompt=chosen.document_prompt or "",
+            settings={"class": name, "base": {"name": self._base.name, "revision": self._base.revision}},
+        )
+        super().__init__(spec, checkpoint, traits)
+
+    def _load(self) -> torch.nn.Module:
+        more: dict[str, Any] = {}
+        if self._base is not self._checkpoint:
+            more = {"revision": self._base.commit, "adapter_kwargs": {"revision": self._checkpoint.commit}}
+        if not hasattr(self._kind, "_checkpoint_conversion_mapping"):
+            more["key_mapping"] = {}  # Bi* would ask transformers' class for one, which 5 no longer has
+        network: torch.nn.Module = load_network(
+            self._kind, self._checkpoint, self._traits.dtype, self._traits.attention, **more
+        )
+        for part in network.modules():
+            if hasattr(part, "lm_head"):  # a score for each word of the vocabulary, which nobody asks for
+                part.lm_head = torch.nn.Identity()
+        return network
+
+    def _image_tokens(self, pixels: int) -> int:
+        return super()._image_tokens(fixed_pixels(self._images) or pixels)
+
+    def _prepare_texts(self, texts: list[str], *, is_query: bool) -> Inputs:
+        if is_query:
+            inputs = dict(self._processor.process_queries(texts=texts))
+        else:  # no token has no vector
+            filled = [text or self._processor.query_augmentation_token for text in texts]
+            inputs = dict(self._processor.process_texts(texts=filled))
+        if issubclass(self._kind, PaliGemmaPreTrainedModel):
+            # all tokens see all others, as in training; transformers 5 forgets that where a batch is padded
+            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+        return inputs
+
+    def _prepare_images(self, images: list[Any]) -> Inputs:
+        if is_qwen(self._images):
+            check_shapes(images)
+        inputs = as_dtype(self._processor.process_images(images=images), self._traits.dtype)
+        return {name: value for name, value in inputs.items() if name != "labels"}
+
+    @override
+    def _forward_texts(self, inputs: Inputs, *, is_query: bool) -> list[torch.Tensor]:
+        return self._forward_images(inputs)
+
+    def _forward_images(self, inputs: Inputs) -> list[torch.Tensor]:
+        vectors = self._network(**inputs)
+        if self._traits.vector_type == "single":
+            return list(vectors.split(1))
+        tokens = inputs["attention_mask"].bool()
+        return [rows[kept] for rows, kept in zip(vectors, tokens, strict=True)]
+
+
+def _base(checkpoint: Checkpoint) -> Checkpoint:
+    """Return the checkpoint that an adapter changes, or the checkpoint itself where it is no adapter."""
+    adapter = checkpoint.json("adapter_config.json")
+    if not adapter:
+        return checkpoint
+    return open_checkpoint(str(adapter.get("base_model_name_or_path")), adapter.get("revision"))
+
+
+def _class_name(checkpoint: Checkpoint, base: Checkpoint) -> str:
+    """Return the class that a checkpoint is of: by its config, its adapter's or base's, or its processor's.
+
+    Raises DataError where none of them names a class of colpali_engine.
+    """
+    adapter = checkpoint.json("adapter_config.json")
+    said = [
+        *(checkpoint.json("config.json").get("architectures") or ()),
+        (adapter.get("auto_mapping") or {}).get("base_model_class"),
+        *(base.json("config.json").get("architectures") or ()),
+    ]
+    for file in PROCESSORS:
+        kind = checkpoint.json(file).get("processor_class")
+        said += [name for name in _classes() if _root(name) == _root(str(kind))]
+    known = [name for name in said if name in _classes()]
+    if not known:
+        named = ", ".join(dict.fromkeys(str(name) for name in said if name)) or "no class"
+        raise DataError(
+            "JV441",
+            f"{checkpoint.name} names {named}, none of colpali_engine",
+            f"it has {', '.join(_classes())}",
+        )
+    return str(known[0])
+
+
+def _classes() -> list[str]:
+    return [
+        name for name in vars(colpali_engine) if name.startswith(("Col", "Bi")) and "Processor" not in name
+    ]
+
+
+def _processor_class(name: str) -> Any:
+    """Return the processor of a class: ColQwen2_5_Processor of ColQwen2_5, BiPaliProcessor of BiPaliProj."""
+    names = [other for other in vars(colpali_engine) if "Processor" in other and _root(other) == _root(name)]
+    return getattr(colpali_engine, names[0])
+
+
+def _root(name: str) -> str:
+    return name.replace("Processor", "").replace("Proj", "").replace("_", "")

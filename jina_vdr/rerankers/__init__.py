@@ -1,0 +1,1 @@
+"""Rerankers: one module a kind of model that scores a query and a page together."""
