@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: .venv/core ## evaluate BM25 over the bundled benchmark: a table of nDCG@5 in 20 languages
 	$(BIN)/jina-vdr eval --model bm25 --benchmark demo
 
-test: .venv/test ## run every test
+test: .venv/test .venv/vision ## run every test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/check ## formatting, lint and types; changes nothing
@@ -42,7 +42,14 @@ clean: ## remove what make has made; results/ stays
 	touch $@
 
 .venv/test: .venv/core
-	$(PIP) --editable ".[all]" --group test
+	$(PIP) --editable ".[models,mteb]" --group test
+	touch $@
+
+# torchvision and what needs it, apart: its import changes what transformers does, and fails beside a torch for
+# the CPU but for a shim (tests/torchvision_shim). Tests put this folder on the path of processes of their own.
+.venv/vision: .venv/test
+	rm -rf $@
+	$(PIP) --no-deps --target $@ accelerate colpali-engine peft psutil torchvision
 	touch $@
 
 .venv/check: .venv/core

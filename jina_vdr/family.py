@@ -77,7 +77,7 @@ FAMILIES = {
     "colpali-engine": Family(
         "jina_vdr.encoders.colpali_engine:ColPaliEngine",
         "models of colpali_engine: ColQwen2.5, ColQwen3, ColSmol, BiQwen2, ...; adapters over a base",
-        _VISION,
+        _VISION | {"vector_type"},
         argument="NAME",
         extra="colpali",
     ),

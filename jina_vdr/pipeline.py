@@ -69,7 +69,9 @@ def make_pipeline(pipeline: Pipeline, store: Store) -> Ranker:
 
 def _scorer(spec: ModelSpec, store: Store) -> Scorer:
     if spec.family in RERANKERS:
-        return PairScorer(load(spec.family, RERANKERS)(spec), store, reader(spec))
+        device = (spec.options.device or "").partition(",")[0] or None  # of several the first: it runs on one
+        one = replace(spec, options=replace(spec.options, device=device))
+        return PairScorer(load(spec.family, RERANKERS)(one), store, reader(spec))
     return VectorScorer(make_encoder(spec), store, reader(spec))
 
 

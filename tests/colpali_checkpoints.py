@@ -86,8 +86,10 @@ def checkpoint(name: str, folder: Path) -> Path:
     return folder
 
 
-def adapter(base: Path, folder: Path, task_type: str | None = "FEATURE_EXTRACTION") -> Path:
-    """Write a LoRA adapter over a ColQwen2, as its trainer saves it, with the processor beside it.
+def adapter(
+    base: Path, folder: Path, name: str = "ColQwen2", task_type: str | None = "FEATURE_EXTRACTION"
+) -> Path:
+    """Write a LoRA adapter over a checkpoint, as its trainer saves it, with the processor beside it.
 
     Without a task type it names the class that it changes.
     """
@@ -96,8 +98,9 @@ def adapter(base: Path, folder: Path, task_type: str | None = "FEATURE_EXTRACTIO
     config = LoraConfig(
         r=4, lora_alpha=8, target_modules=layers, task_type=task_type, init_lora_weights=False
     )
-    get_peft_model(colpali_engine.ColQwen2.from_pretrained(base), config).save_pretrained(folder)
-    _processor("ColQwen2").save_pretrained(folder)
+    network = getattr(colpali_engine, name).from_pretrained(base, key_mapping={})
+    get_peft_model(network, config).save_pretrained(folder)
+    _processor(name).save_pretrained(folder)
     return folder
 
 

@@ -1,10 +1,12 @@
-"""Runs colpali_engine's checkpoints by its own calls and by ours: `python -m tests.colpali_runs FOLDER`.
+"""Runs colpali_engine's checkpoints by its calls and by ours: `python -m tests.colpali_runs FOLDER COMMIT`.
 
 Writes the checkpoints into FOLDER/models, and of each run what both gave: theirs encodes one item at a time,
-by the processor's own methods, so that nothing is padded; ours does so in batches of two.
+by the processor's own methods, so that nothing is padded; ours does so in batches of two. Last comes an
+evaluation of an adapter on the Hub, over org/base at COMMIT.
 """
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from mteb.models.model_meta import ModelMeta, ScoringFunction
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from jina_vdr.cli import main
 from jina_vdr.encoders.base import gather
 from jina_vdr.encoders.making import make_encoder
 from jina_vdr.errors import VDRError
@@ -113,7 +116,8 @@ def runs(models: Path) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     base, over = models / "ColQwen2", models / "adapter"
     few = FEW_PIXELS // 28**2
     yield "adapter-theirs", partial(theirs, "ColQwen2", over)
-    for name in ("adapter", "mapped", "old-keys", "no-processor"):
+    yield "by-processor-theirs", partial(theirs, "BiQwen2", models / "by-processor")
+    for name in ("adapter", "by-mapping", "by-processor", "by-network", "old-keys", "no-processor"):
         yield f"{name}-ours", partial(ours, f"colpali-engine:{models / name}")
     yield "prefix-theirs", partial(theirs, "ColQwen2", base, PREFIX)
     yield "prefix-ours", partial(ours, f"colpali-engine:{base}", query_prompt=PREFIX)
@@ -126,16 +130,23 @@ def runs(models: Path) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     yield "eager-ours", partial(ours, f"colpali-engine:{base}", attention="eager", dtype="bfloat16")
     yield "wrong-keys", partial(refusal, f"colpali-engine:{models / 'wrong-keys'}")
     yield "no-class", partial(refusal, f"colpali-engine:{models / 'no-class'}")
+    yield "other-vectors", partial(refusal, f"colpali-engine:{base}", vector_type="single")
     yield "fixed-size", partial(refusal, f"colpali-engine:{models / 'ColPali'}", max_pixels=FEW_PIXELS)
 
 
-def main(folder: Path) -> None:
-    """Write the checkpoints, then what each run gave."""
-    models = folder / "models"
+def write(models: Path, commit: str) -> None:
+    """Write the checkpoints."""
     for name in CLASSES:
         checkpoint(name, models / name)
-    over = adapter(models / "ColQwen2", models / "adapter")
-    adapter(models / "ColQwen2", models / "mapped", task_type=None)
+    base, over = models / "ColQwen2", adapter(models / "ColQwen2", models / "adapter")
+    for name in ("ColQwen2", "BiQwen2"):
+        stock = shutil.copytree(models / name, models / f"stock-{name}")
+        said(stock / "config.json", **{name: "Qwen2VLModel"})
+    adapter(models / "stock-BiQwen2", models / "by-processor", "BiQwen2")
+    adapter(models / "stock-BiQwen2", models / "by-mapping", "BiQwen2", task_type=None)
+    said(models / "by-mapping/processor_config.json", BiQwen2Processor="Qwen2VLProcessor")
+    adapter(models / "stock-ColQwen2", models / "by-network")
+    said(models / "by-network/processor_config.json", ColQwen2Processor="Qwen2VLProcessor")
     for name, word, instead in (
         ("old-keys", "model.language_model.layers", "model.model.layers"),
         ("wrong-keys", "layers", "schichten"),
@@ -144,22 +155,42 @@ def main(folder: Path) -> None:
         renamed = {key.replace(word, instead): weight for key, weight in weights.items()}
         save_file(renamed, shutil.copytree(over, models / name) / "adapter_model.safetensors")
     (shutil.copytree(over, models / "no-processor") / "processor_config.json").unlink()
-    bare = shutil.copytree(models / "ColQwen2", models / "no-class")
-    for name in ("config.json", "processor_config.json"):
-        (bare / name).write_text((bare / name).read_text().replace("ColQwen2", "ColNothing"))
+    bare = shutil.copytree(base, models / "no-class")
+    for file in ("config.json", "processor_config.json"):
+        said(bare / file, ColQwen2="ColNothing", qwen2_vl="nothing")
+    config = json.loads((over / "adapter_config.json").read_text())
+    config |= {"base_model_name_or_path": "org/base", "revision": commit}
+    (shutil.copytree(over, models / "on-hub") / "adapter_config.json").write_text(json.dumps(config))
+
+
+def said(path: Path, **words: str) -> None:
+    """Replace words in a file."""
+    text = path.read_text()
+    for word, instead in words.items():
+        text = text.replace(word, instead)
+    path.write_text(text)
+
+
+def register(folder: Path) -> None:
+    """Add MTEB's wrapper of a checkpoint to its registry."""
     MODEL_REGISTRY["mteb/baseline-colqwen2"] = ModelMeta.create_empty(
         overwrites={
             "name": "mteb/baseline-colqwen2",
             "revision": "1",
-            "loader": lambda _name, revision, **more: ColQwen2Wrapper(models / "ColQwen2", **more),
+            "loader": lambda _name, revision, **more: ColQwen2Wrapper(folder, **more),
             "model_type": ["late-interaction"],
             "modalities": ["text", "image"],
             "similarity_fn_name": ScoringFunction.MAX_SIM,
         }
     )
-    for name, run in runs(models):
-        np.savez(folder / f"{name}.npz", **run())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    folder = Path(sys.argv[1])
+    write(folder / "models", sys.argv[2])
+    register(folder / "models/ColQwen2")
+    for name, run in runs(folder / "models"):
+        np.savez(folder / f"{name}.npz", **run())
+    os.chdir(folder)
+    demo = ["--benchmark", "demo", "--language", "deu", "--limit", "3"]
+    sys.exit(main(["eval", "--model", "colpali-engine:org/adapter", *demo]))

@@ -43,8 +43,10 @@ class RerankHandler(Handler):
             self.reply(401, {"detail": f"Incorrect API key: {self.headers.get('Authorization')}"})
         elif not (fault and self.refuse(provider, fault)):
             required, optional = FIELDS[path]
-            blank = "" in body["documents"] or {"text": ""} in body["documents"]
-            if blank or not required <= body.keys() <= required | optional:
+            if (
+                not all(map(_holds_something, body["documents"]))
+                or not required <= body.keys() <= required | optional
+            ):
                 self.reply(400, {"detail": f"not as documented: {sorted(body)}"})
             else:
                 self.reply(200, self.scored(provider, body, fault))
@@ -70,6 +72,11 @@ class RerankHandler(Handler):
             return {"results": found, "meta": {"billed_units": {"search_units": 1}}}
         usage = {"total_tokens": 7 * len(documents)}
         return {"data" if provider == "voyage" else "results": found, "usage": usage}
+
+
+def _holds_something(document: Any) -> bool:
+    values = document.values() if isinstance(document, dict) else [document]
+    return all(value.strip() for value in values)
 
 
 @contextmanager

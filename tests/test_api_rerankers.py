@@ -22,7 +22,7 @@ from tests.test_rerank import collection
 
 MODELS = {"jina": "jina-reranker-m0", "cohere": "rerank-v3.5", "voyage": "rerank-2.5"}
 QUERIES = ["lang", "kurz?"]
-TEXTS = ["Seite 1", "die zweite Seite", " ", "Ende der langen Liste"]
+TEXTS = ["Seite 1", "die zweite Seite", "  ", "Ende der langen Liste"]
 SENT = [text if text.strip() else "." for text in TEXTS]
 
 

@@ -5,14 +5,13 @@ in a process of its own, once for all tests here.
 """
 
 import json
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from tests.hub_server import environment, run
+from tests.hub_server import environment
 from tests.needs import needs_vision
 
 COLS = ("ColQwen2", "ColQwen2_5", "ColQwen3", "ColIdefics3", "ColModernVBert", "ColPali")
@@ -22,12 +21,19 @@ HALF = 2.5e-4
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    settings = environment(
-        folder, "http://127.0.0.1:9", HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", **needs_vision()
-    )
-    command = [sys.executable, "-m", "tests.colpali_runs", str(folder)]
+def commits(hub, tmp_path_factory):
+    """Serve an adapter, and its base, which has moved on since the commit that the adapter names."""
+    models = tmp_path_factory.mktemp("runs") / "models"
+    base = hub.add("models/org/base", models / "ColQwen2")
+    later = hub.push("models/org/base", models / "BiQwen3", "v1")
+    return {"base": base, "later": later, "adapter": hub.add("models/org/adapter", models / "on-hub")}
+
+
+@pytest.fixture(scope="module")
+def runs(hub, commits):
+    folder = hub.repos["models/org/adapter"].folder.parent.parent
+    settings = environment(folder, hub.url, OMP_NUM_THREADS="1", **needs_vision())
+    command = [sys.executable, "-m", "tests.colpali_runs", str(folder), commits["base"]]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
@@ -67,14 +73,22 @@ def test_single_vectors_are_those_of_colpali_engine(gave, name):
     assert json.loads(str(ours["info"]))[:2] == ["single", "dot"]
 
 
-@pytest.mark.parametrize("name", ["adapter", "mapped", "old-keys", "no-processor"])
+@pytest.mark.parametrize("name", ["adapter", "by-network", "old-keys", "no-processor"])
 def test_an_adapter_changes_its_base_as_colpali_engine_does(gave, name):
     ours, base = gave(f"{name}-ours"), gave("ColQwen2-ours")
     same(ours, gave("adapter-theirs"))
     assert np.abs(ours["queries"] - base["queries"]).max() > 0.05
     said = settings(ours)
-    assert said["class"] == "ColQwen2"
-    assert said["base"] == {"name": "ColQwen2", "revision": settings(base)["base"]["revision"]}
+    stock = name == "by-network"
+    assert (said["class"], said["base"]["name"]) == ("ColQwen2", "stock-ColQwen2" if stock else "ColQwen2")
+    assert (said["base"]["revision"] == settings(base)["base"]["revision"]) == (not stock)
+
+
+@pytest.mark.parametrize("name", ["by-processor", "by-mapping"])
+def test_an_adapter_over_a_stock_network_says_itself_of_which_class_it_is(gave, name):
+    ours = gave(f"{name}-ours")
+    same(ours, gave("by-processor-theirs"), 1e-5)
+    assert settings(ours)["class"] == "BiQwen2"
 
 
 def test_a_prompt_before_queries_replaces_the_processors_own(gave):
@@ -118,6 +132,7 @@ def test_what_changes_a_vector_is_in_the_settings(gave):
     [
         ("wrong-keys", "JV441", "lacks 16 weights of ColQwen2"),
         ("no-class", "JV441", "names ColNothing"),
+        ("other-vectors", "JV109", "ColQwen2 is a ColQwen2: it gives multi-vectors"),
         ("fixed-size", "JV108", "takes no --max-pixels"),
     ],
 )
@@ -128,23 +143,16 @@ def test_what_does_not_fit_is_one_line(gave, name, code, words):
     assert "\n" not in error
 
 
-def test_an_adapter_of_the_hub_is_run_with_the_base_it_was_made_for(runs, tmp_path, hub):
-    """The base has moved on; the adapter names the commit before. Both commits are in the result."""
-    first = hub.add("models/org/base", runs / "models/ColQwen2")
-    latest = hub.push("models/org/base", runs / "models/BiQwen3", "v1")
-    over = shutil.copytree(runs / "models/adapter", tmp_path / "adapter")
-    config = json.loads((over / "adapter_config.json").read_text())
-    config |= {"base_model_name_or_path": "org/base", "revision": first}
-    (over / "adapter_config.json").write_text(json.dumps(config))
-    commit = hub.add("models/org/adapter", over)
-    demo = ["--benchmark", "demo", "--language", "deu", "--limit", "3", "--task", "jina-vdr/demo-invoices"]
-    done = run(
-        tmp_path, hub.url, "eval", "--model", "colpali-engine:org/adapter", *demo[:6], **needs_vision()
-    )
-    assert done.returncode == 0, done.stderr
-    results = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*/*/*.json")]
-    assert {result["model"]["revision"] for result in results} == {commit}
-    base = {"name": "org/base", "revision": first}
+def test_without_the_extra_the_command_that_installs_it_is_named(complains, monkeypatch):
+    monkeypatch.setitem(sys.modules, "colpali_engine", None)
+    arguments = ["eval", "--model", "colpali-engine:org/model", "--benchmark", "demo", "--language", "deu"]
+    complains(arguments, "JV102", 'pip install "jina-vdr[colpali]"')
+
+
+def test_an_adapter_of_the_hub_is_run_with_the_base_it_was_made_for(runs, hub, commits):
+    results = [json.loads(path.read_text()) for path in (runs / "results").glob("*/*/*.json")]
+    assert {result["task"]["type"] for result in results} == {"VisualDocumentRetrieval", "VisualSTS"}
+    assert {result["model"]["revision"] for result in results} == {commits["adapter"]}
+    base = {"name": "org/base", "revision": commits["base"]}
     assert all(result["model"]["settings"]["base"] == base for result in results)
-    assert not any(latest in request for request in hub.requests)
-    assert "Traceback" not in done.stderr
+    assert not any(commits["later"] in request for request in hub.requests)

@@ -16,9 +16,11 @@ from jina_vdr.cli import main
 from jina_vdr.errors import DataError, OutOfMemory
 from jina_vdr.family import RERANKERS
 from jina_vdr.model import ModelSpec, Options
+from jina_vdr.pipeline import make_pipeline, resolve_pipeline
 from jina_vdr.reranker_name import reranker_of, resolve_reranker
 from jina_vdr.rerankers.calls import IMAGES
 from jina_vdr.rerankers.cross_encoder import CrossEncoders
+from jina_vdr.store import Store
 from tests import checkpoints, reranker_checkpoints
 from tests.checkpoints import starve
 from tests.rankers import page, pairs, picture, scored
@@ -183,6 +185,12 @@ def test_what_a_checkpoint_says_of_itself_decides_what_reranks(models, tmp_path)
     ]
     assert found == ["cross-encoder"] * 4 + ["st", "fake"]
     assert set(found) & set(RERANKERS) == {"cross-encoder"}
+
+
+def test_of_several_devices_a_reranker_takes_the_first(models, tmp_path):
+    for asked, taken in ((None, None), ("cpu", "cpu"), ("cpu,cuda:0", "cpu")):
+        pipeline = resolve_pipeline("bm25", str(models["plain"]), None, Options(device=asked))
+        assert make_pipeline(pipeline, Store(tmp_path)).info.runtime["reranker.device"] == taken
 
 
 PAGES = [f"Seite {i} von {i * i}" for i in range(12)]

@@ -1,6 +1,8 @@
 """jina-embeddings-v4: the vectors its definition gives, from one pass, whatever the batch."""
 
 import json
+import shutil
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -137,9 +139,11 @@ def test_fewer_pixels_than_the_checkpoint_scales_up_to_are_refused(folder):
 
 def test_a_page_too_narrow_for_the_model_is_one_line(folder):
     ours = encoder(folder)
-    gather(ours.encode_documents([page(Image.new("RGB", (2000, 10)))]))
-    with pytest.raises(DataError, match="2010 x 10 pixels is too narrow") as refused:
-        gather(ours.encode_documents([page(Image.new("RGB", (2010, 10)))]))
+    pages = [page(Image.new("RGB", (2000, 10)))]
+    gather(ours.encode_documents(pages))
+    pages.append(replace(page(Image.new("RGB", (2010, 10))), id="strip"))
+    with pytest.raises(DataError, match="page 'strip': a page of 2010 x 10 pixels is too narrow") as refused:
+        gather(ours.encode_documents(pages))
     assert refused.value.code == "JV411"
 
 
@@ -204,6 +208,29 @@ def test_the_record_says_all_that_can_change_a_number_and_what_it_was_by_default
     assert set(plain.settings["versions"]) >= {"torch", "transformers", "pillow"}
     records = [json.dumps(encoder(folder, **{key: FLIPS[key]}).info.settings) for key in FLIPS]
     assert len({json.dumps(encoder(folder).info.settings), *records}) == len(FLIPS) + 1
+
+
+@pytest.mark.parametrize("package", ["transformers", "torch", "pillow"])
+def test_another_version_of_a_library_is_another_identity(folder, tmp_path, monkeypatch, package):
+    before = encoder(folder).info
+    about = tmp_path / f"{package}-99.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 99.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    after = encoder(folder).info
+    assert after.settings["versions"] == {**before.settings["versions"], package: "99.0"}
+
+
+def test_another_weight_adapter_or_setting_of_images_is_another_revision(folder, tmp_path):
+    revisions = {encoder(folder).info.revision}
+    for name in ("adapters/adapter_model.safetensors", "preprocessor_config.json", "tokenizer.json"):
+        other = shutil.copytree(folder, tmp_path / name.replace("/", "_") / folder.name)
+        assert encoder(other).info.revision in revisions
+        data = (other / name).read_bytes()
+        changed = data + b"\n" if name.endswith("json") else data[:-1] + bytes([data[-1] ^ 1])
+        (other / name).write_bytes(changed)
+        revisions.add(encoder(other).info.revision)
+    assert len(revisions) == 4
 
 
 def call(folder, root, *options):

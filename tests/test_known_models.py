@@ -13,7 +13,7 @@ from jina_vdr.family import FAMILIES
 from jina_vdr.modelfile import FOLDER, ModelFile, all_models, find_model, load_model, read_models
 from jina_vdr.similarity import LATE_INTERACTION, check_similarity
 from jina_vdr.specfile import InvalidSpec
-from tests.replicas import marked
+from tests.spec_files import SmallFile
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -52,25 +52,8 @@ OTHERWISE = {
 }
 """What a file says otherwise than MTEB's registry, and why."""
 
-
-def write(folder, *lines):
-    """Write a small model file in which `lines` replace those of their key; return its path."""
-    said = {**LINES, **{line.strip("‸").partition(":")[0]: line for line in lines}}
-    path = folder / "model.yaml"
-    path.write_text("\n".join(said.values()) + "\n", encoding="utf-8")
-    return path
-
-
-def refused(folder, *lines):
-    """Assert that the file is refused at the carets and nowhere else; return the problems."""
-    path = write(folder, *lines)
-    text, places = marked(path.read_text(encoding="utf-8"))
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(InvalidSpec) as caught:
-        load_model(path)
-    problems = caught.value.problems
-    assert [(p.position.line, p.position.column) for p in problems] == places
-    return problems
+FILE = SmallFile("model.yaml", LINES, load_model)
+write, refused = FILE.write, FILE.refused
 
 
 @pytest.fixture

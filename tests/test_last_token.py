@@ -20,8 +20,8 @@ from jina_vdr.errors import DataError, UsageError
 from jina_vdr.model import ModelSpec, Options
 from jina_vdr.modelfile import ModelFile, Prompts, Templates
 from jina_vdr.records import Page
-from tests.test_transformers_models import PAGES, PICTURES, TEXTS, close, texts
 from tests.vision_checkpoints import IMAGE, write
+from tests.vision_encoders import PAGES, PICTURES, TEXTS, close, texts
 
 PAD = "<|image_pad|>"
 ANSWER = "<|im_end|>\n<|im_start|>assistant\n<|endoftext|>"

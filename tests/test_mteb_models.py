@@ -146,6 +146,7 @@ def test_rows_of_late_interaction_are_those_of_our_own_route_without_padding(mod
         assert [len(rows) for rows in found] == [len(rows) for rows in wanted]
         for rows, right in zip(found, wanted, strict=True):
             close(rows, right, 1e-3)
+            assert rows.dtype == np.float16
     assert (theirs.info.vector_type, theirs.info.similarity) == ("multi", "maxsim")
     assert theirs.document_input == "text"
 
@@ -216,10 +217,11 @@ def test_an_evaluation_gives_what_trec_eval_makes_of_the_wrappers_own_scores(mod
     assert result["scores"][0]["main_score"] == pytest.approx(wanted)
 
 
-def test_the_demo_benchmark_runs(mteb, tmp_path):
+def test_the_demo_benchmark_runs_without_the_bars_of_the_wrapper(mteb, tmp_path, capsys):
     results = evaluated(tmp_path, RANDOM, "--benchmark", "demo", "--language", "deu", "--limit", "3")
     assert {(result["model"]["name"], result["model"]["revision"]) for result in results} == {(RANDOM, "2")}
     assert {result["task"]["type"] for result in results} == {"VisualDocumentRetrieval", "VisualSTS"}
+    assert "Encoding" not in capsys.readouterr().err
 
 
 def test_what_a_wrapper_is_given_is_in_the_settings(registered, mteb):
@@ -302,7 +304,7 @@ def test_what_a_wrapper_lacks_when_it_loads_is_one_line(registered):
     def damaged(name, **arguments):
         raise OSError("no weights\nhere")
 
-    with pytest.raises(UsageError, match=r"JV102.*no_such_package"):
+    with pytest.raises(UsageError, match=r"JV102.*baseline-lacking needs.*no_such_package"):
         gather(encoder(registered("lacking", loader)).encode_queries(["a"]))
     with pytest.raises(DataError, match=r"JV441.*no weights$"):
         gather(encoder(registered("damaged", damaged)).encode_queries(["a"]))

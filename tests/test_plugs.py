@@ -112,7 +112,7 @@ def test_an_option_reaches_the_class_that_takes_it_and_is_another_result(plug, t
         ("Half", [], "JV133", ["encode_documents"]),
         ("Odd", [], "JV133", ["'sound'"]),
         ("Colour", ["--max-pixels", "9"], "JV108", ["--max-pixels", "--truncate-dim"]),
-        ("Wrong", [], "JV452", ["shape (2, 2)"]),
+        ("Wrong", [], "JV456", ["shape (2, 2)"]),
     ],
 )
 def test_a_class_that_is_no_encoder_is_one_line(plug, tmp_path, complains, name, more, code, words):
@@ -125,7 +125,7 @@ def test_a_class_that_is_no_encoder_is_one_line(plug, tmp_path, complains, name,
 @pytest.mark.parametrize("text", ["import nothing_of_this_name", "raise ValueError('no luck')", "def ("])
 def test_a_file_that_cannot_be_imported_is_one_line(plug, complains, text):
     plug.write_text(text)
-    complains(["eval", "--model", f"{plug}:Colour", "--benchmark", "demo"], "JV452", "colour.py")
+    complains(["eval", "--model", f"{plug}:Colour", "--benchmark", "demo"], "JV458", "colour.py")
 
 
 def test_a_file_that_is_not_there_is_one_line(complains):
@@ -203,8 +203,8 @@ def test_several_devices_are_several_processes_with_the_vectors_of_one(plug, tas
 @pytest.mark.parametrize(
     ("body", "code", "words"),
     [
-        ("import os; os._exit(9)", "JV451", ["exit code 9", "run the same command again"]),
-        ("return []", "JV452", ["0 vectors for 1 items"]),
+        ("import os; os._exit(9)", "JV457", ["exit code 9", "run the same command again"]),
+        ("return []", "JV456", ["0 vectors for 1 items"]),
     ],
 )
 def test_a_process_that_fails_or_dies_is_one_line(plug, tmp_path, complains, body, code, words):

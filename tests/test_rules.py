@@ -66,7 +66,7 @@ def identity_of(task, ranker):
     data = {"path": task.dataset.path, "revision": data_revision(task, Hub(task.root, offline=True))}
     said = task.model_dump(include={"name", "version", "type", "main_score"})
     record = TaskRecord(**said, sha256=task.sha256(), dataset=data)
-    info = {name: value for name, value in asdict(ranker.info).items() if name != "runtime"}
+    info = {name: value for name, value in asdict(ranker.info).items() if name not in {"runtime", "beside"}}
     return identity(record, ModelRecord(**info), None)
 
 

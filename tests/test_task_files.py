@@ -7,7 +7,7 @@ from jina_vdr.dataset import LAYOUTS, Dataset, Part, Render
 from jina_vdr.specfile import InvalidSpec
 from jina_vdr.task import Protocol, Task, load_task
 from jina_vdr.vocabulary import PAIR_METRICS, RETRIEVAL_METRICS
-from tests.replicas import marked
+from tests.spec_files import SmallFile
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 LINES = {
@@ -16,26 +16,8 @@ LINES = {
     "eval_langs": "eval_langs: [deu-Latn]",
 }
 
-
-def write(folder, *lines):
-    """Write a small task file in which `lines` replace those of their key."""
-    said = {**LINES, **{line.strip("‸").partition(":")[0]: line for line in lines}}
-    path = folder / "task.yaml"
-    path.write_text("\n".join(said.values()) + "\n", encoding="utf-8")
-    return path
-
-
-def refused(folder, *lines):
-    """Assert that the file is refused at the carets and nowhere else; return the problems."""
-    path = write(folder, *lines)
-    text, places = marked(path.read_text(encoding="utf-8"))
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(InvalidSpec) as caught:
-        load_task(path)
-    problems = caught.value.problems
-    assert [(p.position.line, p.position.column) for p in problems] == places
-    assert {p.position.file for p in problems} == {path}
-    return problems
+FILE = SmallFile("task.yaml", LINES, load_task)
+write, refused = FILE.write, FILE.refused
 
 
 def task(folder, **fields):

@@ -14,65 +14,21 @@ from transformers import AutoProcessor, ColQwen2ForRetrieval, SiglipModel
 
 from jina_vdr.cli import main
 from jina_vdr.encoders.base import gather
-from jina_vdr.encoders.transformers_models import transformers_model
 from jina_vdr.errors import DataError, UsageError
-from jina_vdr.model import Options, parse_model
 from jina_vdr.ranking import best
 from jina_vdr.records import Page
 from jina_vdr.similarity import score_blocks
 from tests.checkpoints import damaged
-from tests.hub_server import run_several
-from tests.vision_checkpoints import LENGTH, MAKERS, without, write
+from tests.hub_server import run
+from tests.vision_checkpoints import LENGTH, MAKERS, flava, without, write
+from tests.vision_encoders import PAGES, PICTURES, TEXTS, close, encoder, images, items, kept, texts
 
-TEXTS = ["Wie hoch?", "a", "", "Frage 1 von 12, mit vielen Wörtern darin", "1.234,5 kg"]
 LATE = ["colqwen2", "colpali", "colmodernvbert"]
-TOWERS = ["clip", "metaclip2", "chinese_clip", "align", "siglip", "siglip2"]
-CHATS = ["qwen2", "qwen2.5", "qwen3"]
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     return write(tmp_path_factory.mktemp("models"), *MAKERS)
-
-
-def encoder(folder, **options):
-    options = {"device": "cpu", "image_backend": "pil"} | options
-    return transformers_model(parse_model(f"hf:{folder}", Options(**options)))
-
-
-def picture(seed):
-    """Return a coarse pattern; each seed has another size."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (4 + seed % 3, 5 + seed % 2, 3), np.uint8)
-    return Image.fromarray(coarse).resize((100 + 40 * seed, 260 - 40 * seed), Image.Resampling.NEAREST)
-
-
-PICTURES = [picture(seed) for seed in range(5)]
-PAGES = [Page(str(i), str(i), lambda image=image: image, lambda: None) for i, image in enumerate(PICTURES)]
-
-
-def items(embeddings):
-    return np.split(embeddings.values, embeddings.offsets[1:-1])
-
-
-def close(found, wanted, tolerance):
-    assert np.shape(found) == np.shape(wanted)
-    np.testing.assert_allclose(np.asarray(found, np.float64), np.asarray(wanted), rtol=0, atol=tolerance)
-
-
-def kept(vectors):
-    """Return someone else's multi-vectors as ours are kept."""
-    return [np.asarray(vector).astype(np.float16) for vector in vectors]
-
-
-def images(ours, pictures):
-    """Return what the network gives for one batch, before it is rounded."""
-    with torch.inference_mode():
-        return ours._forward_images(ours._prepare_images(pictures))
-
-
-def texts(ours, asked, *, is_query=True):
-    with torch.inference_mode():
-        return ours._forward_texts(ours._prepare_texts(asked, is_query=is_query), is_query=is_query)
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -323,6 +279,21 @@ def test_what_no_class_here_runs_is_said_with_what_its_config_says(models, tmp_p
     assert refused.value.code == "JV441"
 
 
+def test_towers_without_a_single_vector_are_refused(tmp_path):
+    flava(tmp_path)
+    with pytest.raises(DataError, match="FlavaModel gives no single vector") as refused:
+        gather(encoder(tmp_path).encode_queries(TEXTS))
+    assert refused.value.code == "JV441"
+
+
+@pytest.mark.parametrize("name", ["colqwen2", "clip", "qwen3"])
+def test_a_damaged_tokenizer_is_one_line(models, tmp_path, name):
+    folder = shutil.copytree(models[name], tmp_path / "model")
+    (folder / "tokenizer.json").write_text('{"model": {}}')
+    with pytest.raises(DataError, match="cannot be loaded"):
+        encoder(folder)
+
+
 @pytest.mark.parametrize("name", ["colqwen2", "qwen2"])
 def test_a_page_too_narrow_for_the_model_is_named(models, name):
     page = Page("1", "1", lambda: Image.new("RGB", (2, 900)), lambda: None)
@@ -340,7 +311,7 @@ def evaluate(model, root):
     return [json.loads(path.read_text()) for path in sorted(root.glob("results/*/*/*.json"))]
 
 
-@pytest.mark.parametrize("name", ["colqwen2", "colmodernvbert", "siglip", "align", "qwen2"])
+@pytest.mark.parametrize("name", ["colqwen2", "siglip", "qwen2"])
 def test_the_demo_is_evaluated_from_end_to_end(models, tmp_path, name):
     pages, pairs = evaluate(f"hf:{models[name]}", tmp_path)
     vector_type, similarity = ("multi", "maxsim") if name in LATE else ("single", "cosine")
@@ -365,24 +336,19 @@ def test_an_evaluation_gives_what_the_one_through_sentence_transformers_gives(mo
         assert found["id"] != wanted["id"]
 
 
-def test_models_on_the_hub_run_at_their_commit_and_later_offline(models, tmp_path, hub):
-    names = ("clip", "qwen2")
-    commits = {name: hub.add(f"models/org/{name}", models[name]) for name in names}
+def test_a_model_on_the_hub_runs_at_its_commit_and_later_offline(models, tmp_path, hub):
+    commit = hub.add("models/org/chat", models["qwen2"])
 
-    def calls(results, *options, **revisions):
+    def found(model, results, *options):
         places = ["--results", str(tmp_path / results), "--cache", str(tmp_path / results)]
-        options = ["--task", "DemoPages", "--language", "deu", "--limit", "3", *places, *options]
-        return [["eval", "--model", f"hf:org/{name}{revisions.get(name, '')}", *options] for name in names]
+        call = ["eval", "--model", model, "--task", "DemoPages", "--language", "deu", "--limit", "3"]
+        done = run(tmp_path, hub.url, *call, *places, *options)
+        assert done.returncode == 0, done.stderr
+        (result,) = (json.loads(path.read_text()) for path in (tmp_path / results).glob("*/*/*.json"))
+        return result["model"], result["scores"][0]["metrics"]
 
-    def found(results):
-        read = [json.loads(path.read_text()) for path in sorted((tmp_path / results).glob("*/*/*.json"))]
-        return [(one["model"], one["scores"][0]["metrics"]) for one in read]
-
-    done = run_several(tmp_path, hub.url, calls("online"))
-    assert "codes [0, 0]" in done.stdout, done.stderr
+    online = found("hf:org/chat", "online")
     hub.requests.clear()
-    pinned = {name: f"@{commit}" for name, commit in commits.items()}
-    done = run_several(tmp_path, hub.url, calls("offline", "--offline", **pinned))
-    assert ("codes [0, 0]" in done.stdout, hub.requests) == (True, [])
-    assert found("online") == found("offline")
-    assert [model["revision"] for model, _ in found("online")] == list(commits.values())
+    assert found(f"hf:org/chat@{commit}", "offline", "--offline") == online
+    assert hub.requests == []
+    assert online[0]["revision"] == commit

@@ -15,20 +15,10 @@ from jina_vdr.cli import main
 from jina_vdr.encoders.base import gather
 from jina_vdr.errors import UsageError
 from tests.checkpoints import WIDTH
-from tests.test_transformers_models import (
-    LATE,
-    PAGES,
-    PICTURES,
-    TEXTS,
-    close,
-    encoder,
-    images,
-    items,
-    kept,
-    texts,
-)
 from tests.vision_checkpoints import MAKERS, neomme, write
+from tests.vision_encoders import PAGES, PICTURES, TEXTS, close, encoder, images, items, kept, texts
 
+LATE = ["colqwen2", "colpali", "colmodernvbert"]
 CHATS = ["qwen2", "qwen2.5", "qwen3"]
 
 

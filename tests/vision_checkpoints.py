@@ -141,6 +141,22 @@ def align(folder: Path) -> None:
     _two_towers(folder, "Align", tokens, vision={**stages, **scale, "depthwise_padding": []})
 
 
+def flava(folder: Path) -> None:
+    """Write one whose features are those of every token."""
+    tokens, size = _tower_tokenizer(), {"height": 32, "width": 32}
+    images = transformers.FlavaImageProcessorPil(size=size, crop_size=size)
+    transformers.FlavaProcessor(images, tokens).save_pretrained(folder)
+    image = {**SIZES, "image_size": 32, "patch_size": 8}
+    config = transformers.FlavaConfig(
+        text_config={**SIZES, **_words(tokens)},
+        image_config=image,
+        multimodal_config=SIZES,
+        hidden_size=WIDTH,
+        projection_dim=WIDTH,
+    )
+    transformers.FlavaModel(config).save_pretrained(folder)
+
+
 def siglip(folder: Path) -> None:
     """Write one of fixed size as SigLIP 2 is published: no mask, and lower case said in a config alone."""
     tokens = _tower_tokenizer(["input_ids"], do_lower_case=True)

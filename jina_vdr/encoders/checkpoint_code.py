@@ -10,7 +10,6 @@ from transformers.dynamic_module_utils import get_class_from_dynamic_module, get
 
 from jina_vdr.checkpoint import Checkpoint, open_checkpoint
 from jina_vdr.errors import DataError
-from jina_vdr.hub import is_offline
 
 CODE = ["*.py", "*.json"]
 
@@ -37,9 +36,7 @@ class Code:
         """Import the code, at the commit of its home; return the class."""
         folder = self.checkpoint.fetch(CODE)
         elsewhere = None if self.home is self.checkpoint else self.home.commit
-        return get_class_from_dynamic_module(
-            self.reference, str(folder), code_revision=elsewhere, local_files_only=is_offline()
-        )
+        return get_class_from_dynamic_module(self.reference, str(folder), code_revision=elsewhere)
 
 
 def find_code(checkpoint: Checkpoint) -> Code:

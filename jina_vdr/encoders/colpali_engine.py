@@ -8,16 +8,13 @@ from transformers import PaliGemmaPreTrainedModel
 from typing_extensions import override
 
 from jina_vdr.checkpoint import Checkpoint, open_checkpoint
+from jina_vdr.encoders.colpali_classes import KINDS, PROCESSORS, find_class, processor_class
 from jina_vdr.encoders.loading import attention, load_network, loading, own_dtype
 from jina_vdr.encoders.loop import Inputs
 from jina_vdr.encoders.processors import as_dtype, fixed_pixels, is_qwen, load_processor, most_pixels
 from jina_vdr.encoders.qwen_images import check_shapes
 from jina_vdr.encoders.torch_encoder import TorchEncoder, Traits
-from jina_vdr.errors import DataError
 from jina_vdr.model import ModelSpec
-
-PROCESSORS = ("processor_config.json", "preprocessor_config.json")
-"""Where a checkpoint says how images are prepared, and with which class it was saved."""
 
 SIMILARITIES = {"single": "dot", "multi": "maxsim"}
 """What the processors of the two kinds score by."""
@@ -38,21 +35,21 @@ class ColPaliEngine(TorchEncoder):
         chosen = spec.chosen
         checkpoint = open_checkpoint(spec.checkpoint, spec.revision)
         self._base = _base(checkpoint)
-        name = _class_name(checkpoint, self._base)
+        name = find_class(checkpoint, self._base, chosen.vector_type)
         self._kind = getattr(colpali_engine, name)
         brings_its_own = any((checkpoint.files / file).exists() for file in PROCESSORS)
         self._processor = load_processor(
             checkpoint if brings_its_own else self._base,
             chosen.image_backend,
             chosen.max_pixels,
-            _processor_class(name),
+            processor_class(name),
         )
         self._images = self._processor.image_processor
         query_prompt = self._processor.query_prefix
         self._processor.query_prefix = ""  # it stands before the texts already
         with loading(checkpoint.source):  # a tokenizer sets its padding once: not in two threads
             self._prepare_texts([""], is_query=True)
-        vector_type = "multi" if name.startswith("Col") else "single"
+        vector_type = KINDS[name[:2]]
         traits = Traits(
             vector_type=vector_type,
             similarity=chosen.similarity or SIMILARITIES[vector_type],
@@ -118,44 +115,3 @@ def _base(checkpoint: Checkpoint) -> Checkpoint:
     if not adapter:
         return checkpoint
     return open_checkpoint(str(adapter.get("base_model_name_or_path")), adapter.get("revision"))
-
-
-def _class_name(checkpoint: Checkpoint, base: Checkpoint) -> str:
-    """Return the class that a checkpoint is of: by its config, its adapter's or base's, or its processor's.
-
-    Raises DataError where none of them names a class of colpali_engine.
-    """
-    adapter = checkpoint.json("adapter_config.json")
-    said = [
-        *(checkpoint.json("config.json").get("architectures") or ()),
-        (adapter.get("auto_mapping") or {}).get("base_model_class"),
-        *(base.json("config.json").get("architectures") or ()),
-    ]
-    for file in PROCESSORS:
-        kind = checkpoint.json(file).get("processor_class")
-        said += [name for name in _classes() if _root(name) == _root(str(kind))]
-    known = [name for name in said if name in _classes()]
-    if not known:
-        named = ", ".join(dict.fromkeys(str(name) for name in said if name)) or "no class"
-        raise DataError(
-            "JV441",
-            f"{checkpoint.name} names {named}, none of colpali_engine",
-            f"it has {', '.join(_classes())}",
-        )
-    return str(known[0])
-
-
-def _classes() -> list[str]:
-    return [
-        name for name in vars(colpali_engine) if name.startswith(("Col", "Bi")) and "Processor" not in name
-    ]
-
-
-def _processor_class(name: str) -> Any:
-    """Return the processor of a class: ColQwen2_5_Processor of ColQwen2_5, BiPaliProcessor of BiPaliProj."""
-    names = [other for other in vars(colpali_engine) if "Processor" in other and _root(other) == _root(name)]
-    return getattr(colpali_engine, names[0])
-
-
-def _root(name: str) -> str:
-    return name.replace("Processor", "").replace("Proj", "").replace("_", "")

@@ -8,7 +8,7 @@ from transformers import AutoConfig
 from typing_extensions import override
 
 from jina_vdr.checkpoint import Checkpoint
-from jina_vdr.encoders.loading import attention, own_dtype
+from jina_vdr.encoders.loading import attention, loading, own_dtype
 from jina_vdr.encoders.loop import Inputs
 from jina_vdr.encoders.plain_encoder import PlainEncoder
 from jina_vdr.encoders.processors import as_dtype, fixed_pixels, load_processor
@@ -31,9 +31,10 @@ class DualEncoder(PlainEncoder):
             raise UsageError("JV109", f"{checkpoint.name} gives one vector a text or image, not one a token")
         self._processor = load_processor(checkpoint, chosen.image_backend, chosen.max_pixels)
         self._images = self._processor.image_processor
-        positions = AutoConfig.from_pretrained(checkpoint.files).get_text_config().max_position_embeddings
-        self._length = min(self._processor.tokenizer.model_max_length, positions)
-        self._prepare_texts([""], is_query=True)  # a tokenizer sets its padding once: not in two threads
+        with loading(checkpoint.source):
+            text = AutoConfig.from_pretrained(checkpoint.files).get_text_config()
+            self._length = min(self._processor.tokenizer.model_max_length, text.max_position_embeddings)
+            self._prepare_texts([""], is_query=True)  # a tokenizer sets its padding once: not in two threads
         traits = Traits(
             vector_type="single",
             similarity=chosen.similarity or "cosine",

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,8 +10,7 @@ from numpy.typing import NDArray
 
 from jina_vdr.encoders.base import Encoded, pack
 from jina_vdr.encoders.halving import Halving
-from jina_vdr.encoders.loading import loading
-from jina_vdr.errors import DataError, UsageError
+from jina_vdr.errors import DataError
 from jina_vdr.records import ModelInfo, Page
 
 KEPT = 64
@@ -87,17 +85,6 @@ def items(found: Any, count: int, name: str, *, multi: bool) -> list[NDArray[np.
     if wrong := [vector.shape for vector in vectors if vector.ndim != rank]:
         raise DataError("JV456", f"{name} gave {wrong[0]} for an item, which is no {kind}-vector")
     return [_unpadded(vector) for vector in vectors] if multi else vectors
-
-
-@contextmanager
-def loading_foreign(name: str) -> Iterator[None]:
-    """Turn what can go wrong when others' code and weights load into one error; it says what is missing."""
-    with loading(name):
-        try:
-            yield
-        except ImportError as error:
-            reason = " ".join(str(error).split())
-            raise UsageError("JV102", f"{name} needs what is not installed", reason) from error
 
 
 def _array(found: Any) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from jina_vdr.checkpoint import Checkpoint
 from jina_vdr.encoders.chat import filled_templates
-from jina_vdr.encoders.loading import attention, load_tokenizer, own_dtype
+from jina_vdr.encoders.loading import attention, load_tokenizer, loading, own_dtype
 from jina_vdr.encoders.loop import Inputs
 from jina_vdr.encoders.plain_encoder import PlainEncoder
 from jina_vdr.encoders.qwen_images import QwenImages, expanded, padded
@@ -34,7 +34,8 @@ class LastToken(PlainEncoder):
         prompts = {"query": chosen.query_prompt or "", "document": chosen.document_prompt or ""}
         self._templates = filled_templates(checkpoint, spec.known, prompts["query"], prompts["document"])
         self._images = QwenImages(checkpoint.files, chosen.image_backend, chosen.max_pixels)
-        self._image_token: int = AutoConfig.from_pretrained(checkpoint.files).image_token_id
+        with loading(checkpoint.source):
+            self._image_token: int = AutoConfig.from_pretrained(checkpoint.files).image_token_id
         self._tokenizer = load_tokenizer(checkpoint)
         self._image_prompt = self._ids(self._templates.image)
         if self._image_prompt.count(self._image_token) != 1:
@@ -60,7 +61,7 @@ class LastToken(PlainEncoder):
     def _prepare_texts(self, texts: list[str], *, is_query: bool) -> Inputs:
         template = self._templates.query if is_query else self._templates.text
         rows = [self._ids(template.replace("{text}", text)) for text in texts]
-        return self._beside_blanks(rows) if self._image_token in rows[0] else padded(rows)
+        return self._beside_blanks(rows) if self._image_token in self._ids(template) else padded(rows)
 
     def _beside_blanks(self, rows: list[list[int]]) -> Inputs:
         """Return the inputs of texts whose template shows an image where a page would be."""

@@ -7,7 +7,7 @@ import torch
 from typing_extensions import override
 
 from jina_vdr.checkpoint import Checkpoint
-from jina_vdr.encoders.loading import attention, own_dtype
+from jina_vdr.encoders.loading import attention, loading, own_dtype
 from jina_vdr.encoders.loop import Inputs
 from jina_vdr.encoders.plain_encoder import PlainEncoder
 from jina_vdr.encoders.processors import as_dtype, fixed_pixels, is_qwen, load_processor, most_pixels
@@ -33,7 +33,8 @@ class LateInteraction(PlainEncoder):
             raise UsageError("JV109", f"{checkpoint.name} gives one vector a token, none of a whole")
         query_prompt = getattr(self._processor, "query_prefix", "")
         self._processor.query_prefix = ""  # it stands before the texts already
-        self._prepare_texts([""], is_query=True)  # a tokenizer sets its padding once: not in two threads
+        with loading(checkpoint.source):  # a tokenizer sets its padding once: not in two threads
+            self._prepare_texts([""], is_query=True)
         declared = checkpoint.json("config_sentence_transformers.json").get("similarity_fn_name")
         own = {"single": "cosine", "multi": declared or "maxsim"}
         traits = Traits(
@@ -93,8 +94,8 @@ class LateInteraction(PlainEncoder):
     def _grid(self, inputs: Inputs) -> Inputs:
         """Return where an image's tokens stand, by row and column, for networks that turn by both (M-RoPE).
 
-        ColQwen2 was trained with it, and transformers 4 gave it; transformers 5 numbers an image's tokens
-        as a text's, unless told.
+        ColQwen2 was trained with it, and transformers 5.0 still gave it; 5.3 and later number the tokens of
+        an image as those of a text, unless told.
         """
         inner: Any = getattr(self._network, "vlm", None)
         if "image_grid_thw" not in inputs or not hasattr(inner, "get_rope_index"):

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from transformers.utils import is_flash_attn_2_available, logging
 
 from jina_vdr.checkpoint import Checkpoint
-from jina_vdr.errors import DataError, MissingExtra, OutOfMemory, UsageError, VDRError, first_line
+from jina_vdr.errors import DataError, OutOfMemory, UsageError, VDRError, first_line
 from jina_vdr.hub import is_offline
 
 
@@ -23,8 +23,9 @@ def loading(name: str) -> Iterator[None]:
         raise
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise OutOfMemory("JV501", f"{name} does not fit into memory", first_line(error)) from error
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "a package", "models") from error
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        raise UsageError("JV102", f"{name} needs what is not installed", reason) from error
     except Exception as error:  # what is no checkpoint, or a damaged one, fails in any way
         raise DataError("JV441", f"{name} cannot be loaded", first_line(error)) from error
 

@@ -3,9 +3,10 @@
 import inspect
 import re
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, requires
+from io import StringIO
 from typing import Any
 
 import mteb
@@ -15,9 +16,9 @@ from mteb.types import PromptType
 from packaging.requirements import Requirement
 from torch.utils.data import DataLoader
 
-from jina_vdr.encoders.foreign import Foreign, loading_foreign
+from jina_vdr.encoders.foreign import Foreign
 from jina_vdr.encoders.halving import Halving
-from jina_vdr.encoders.loading import versions
+from jina_vdr.encoders.loading import loading, versions
 from jina_vdr.errors import UsageError, near
 from jina_vdr.model import ModelSpec
 from jina_vdr.records import ModelInfo, Page
@@ -125,7 +126,9 @@ class Mteb(Foreign):
         takes = inspect.signature(self._encoding).parameters
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
             arguments = {name: value for name, value in arguments.items() if name in takes}
-        return self._encoding(DataLoader(column, batch_size=size, collate_fn=_collate), **arguments)
+        encode = self._encoding
+        with redirect_stderr(StringIO()):  # where many draw progress bars, whatever they are asked
+            return encode(DataLoader(column, batch_size=size, collate_fn=_collate), **arguments)
 
     @property
     def _encoding(self) -> Any:
@@ -143,7 +146,7 @@ class Mteb(Foreign):
 
     @cached_property
     def _model(self) -> Any:
-        with loading_foreign(self._batches.name):
+        with loading(self._batches.name):
             return self._meta.load_model(device=self._device)
 
 

@@ -79,7 +79,7 @@ class Plug:
             said = f"an array of shape {wrong[0]} for an item of a {self.info.vector_type}-vector model"
         else:
             return
-        raise DataError("JV452", f"{method} of {self.info.name} gave {said}", "see docs/plug-in.md")
+        raise DataError("JV456", f"{method} of {self.info.name} gave {said}", "see docs/plug-in.md")
 
 
 def _found(text: str) -> tuple[type, str, str]:
@@ -98,7 +98,7 @@ def _found(text: str) -> tuple[type, str, str]:
     try:
         return point.load(), argument, f"{point.dist.name}-{point.dist.version}"
     except Exception as error:  # another's package, whose import may fail in any way
-        raise DataError("JV452", f"{point.value} cannot be imported", first_line(error)) from error
+        raise DataError("JV458", f"{point.value} cannot be imported", first_line(error)) from error
 
 
 def _module(path: Path) -> Any:
@@ -111,7 +111,7 @@ def _module(path: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # another's code, which may fail in any way
-        raise DataError("JV452", f"{path} cannot be imported", first_line(error)) from error
+        raise DataError("JV458", f"{path} cannot be imported", first_line(error)) from error
     return module
 
 

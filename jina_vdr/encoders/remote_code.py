@@ -9,13 +9,12 @@ import torch
 
 from jina_vdr.checkpoint import Checkpoint, open_checkpoint
 from jina_vdr.encoders.checkpoint_code import CODE, Code, find_code, packages
-from jina_vdr.encoders.foreign import Foreign, items, loading_foreign
+from jina_vdr.encoders.foreign import Foreign, items
 from jina_vdr.encoders.halving import Halving
-from jina_vdr.encoders.loading import own_dtype, versions
+from jina_vdr.encoders.loading import loading, own_dtype, versions
 from jina_vdr.encoders.torch_encoder import best_device
 from jina_vdr.errors import DataError, UsageError, near
 from jina_vdr.family import flag
-from jina_vdr.hub import is_offline
 from jina_vdr.model import ModelSpec, Options
 from jina_vdr.records import ModelInfo, Page
 from jina_vdr.similarity import check_similarity
@@ -49,7 +48,7 @@ class RemoteCode(Foreign):
         self._code = find_code(self._checkpoint)
         name = spec.known.name if spec.known else self._checkpoint.name
         if not chosen.trust_remote_code:
-            raise _not_trusted(name, self._code)
+            raise not_trusted(name, self._code)
         self._kind = self._run_code()
         self._takes = {
             method: inspect.signature(getattr(self._kind, method)).parameters.keys()
@@ -108,7 +107,7 @@ class RemoteCode(Foreign):
 
     def _run_code(self) -> Any:
         """Import the code; return its class."""
-        with loading_foreign(self._checkpoint.name):
+        with loading(self._checkpoint.name):
             kind = self._code.run()
         if not hasattr(kind, "encode_text"):
             raise DataError("JV441", f"{kind.__name__} of {self._checkpoint.name} has no method encode_text")
@@ -136,7 +135,7 @@ class RemoteCode(Foreign):
     @cached_property
     def _model(self) -> Any:
         attention = {"attn_implementation": self._chosen.attention} if self._chosen.attention else {}
-        with loading_foreign(self._checkpoint.name):
+        with loading(self._checkpoint.name):
             # not by AutoModel: it remembers the class it ran first for a config, whatever the next one brings
             model = self._kind.from_pretrained(
                 str(
@@ -144,13 +143,13 @@ class RemoteCode(Foreign):
                 ),  # a folder: code that asks for more of itself finds it there
                 trust_remote_code=True,
                 dtype=getattr(torch, self._dtype),
-                local_files_only=is_offline(),
                 **attention,
             )
             return model.eval().to(self._chosen.device or best_device())
 
 
-def _not_trusted(name: str, code: Code) -> UsageError:
+def not_trusted(name: str, code: Code) -> UsageError:
+    """Return the error that names the files which would run."""
     files, home = ", ".join(code.files), code.home
     return UsageError(
         "JV143",

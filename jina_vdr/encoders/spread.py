@@ -85,7 +85,7 @@ class Spread:
         for spec, process in zip(self._specs, self._workers[2], strict=True):
             if process.exitcode is not None:
                 raise DataError(
-                    "JV451",
+                    "JV457",
                     f"the process on {spec.options.device} ended with exit code {process.exitcode}",
                     "run the same command again: what was encoded is kept",
                 )

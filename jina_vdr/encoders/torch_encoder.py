@@ -14,7 +14,7 @@ from jina_vdr.checkpoint import Checkpoint
 from jina_vdr.encoders.base import Encoded, pack
 from jina_vdr.encoders.loading import loading, versions
 from jina_vdr.encoders.loop import Inputs, Loop, Work
-from jina_vdr.errors import UsageError
+from jina_vdr.errors import DataError, UsageError
 from jina_vdr.model import ModelSpec
 from jina_vdr.records import ModelInfo, Page
 from jina_vdr.similarity import check_similarity
@@ -149,7 +149,16 @@ class TorchEncoder(ABC):
         return self._image_tokens(min(width * height, self._traits.max_pixels or width * height))
 
     def _prepare_pages(self, pages: list[Page]) -> Inputs:
-        return self._prepare_images([page.open_image() for page in pages if page.open_image])
+        """Prepare a batch; what is wrong with one page is said of that page."""
+        images = [page.open_image() for page in pages if page.open_image]
+        try:
+            return self._prepare_images(images)
+        except DataError as error:
+            if len(pages) == 1:
+                raise DataError(error.code, f"page '{pages[0].id}': {error.message}", error.hint) from error
+            for page in pages:
+                self._prepare_pages([page])
+            raise
 
     def _run_images(self, inputs: Inputs) -> list[torch.Tensor]:
         with torch.inference_mode():

@@ -55,7 +55,7 @@ class CallReranker(ABC):
         scores = np.asarray(found, np.float32)
         if scores.shape != (count,):
             raise DataError(
-                "JV452", f"{self.info.name} gives scores of shape {scores.shape} for {count} pairs"
+                "JV456", f"{self.info.name} gives scores of shape {scores.shape} for {count} pairs"
             )
         return scores
 

@@ -9,9 +9,8 @@ from sentence_transformers import CrossEncoder
 from jina_vdr.checkpoint import open_checkpoint
 from jina_vdr.encoders.halving import Halving
 from jina_vdr.encoders.loading import loading, own_dtype, versions
-from jina_vdr.encoders.sentence_transformers import given, sees_images
+from jina_vdr.encoders.sentence_transformers import loaded, sees_images
 from jina_vdr.errors import DataError
-from jina_vdr.hub import is_offline
 from jina_vdr.model import ModelSpec
 from jina_vdr.records import ModelInfo
 from jina_vdr.rerankers.calls import CallReranker, Document
@@ -71,17 +70,7 @@ class CrossEncoders(CallReranker):
     @cached_property
     def _model(self) -> Any:
         with loading(self._checkpoint.source):
-            model = CrossEncoder(
-                self._checkpoint.source,
-                revision=self._checkpoint.commit,
-                local_files_only=is_offline(),
-                device=self._options.device,
-                trust_remote_code=bool(self._options.trust_remote_code),
-                model_kwargs=given(
-                    dtype=getattr(torch, self._dtype), attn_implementation=self._options.attention
-                ),
-                processor_kwargs=given(max_pixels=self._options.max_pixels),
-            )
+            model = loaded(CrossEncoder, self._checkpoint, self._options, self._dtype)
             if model.num_labels != 1:
                 raise DataError(
                     "JV441",

@@ -4,19 +4,21 @@ https://huggingface.co/jinaai/jina-reranker-m0, https://huggingface.co/jinaai/ji
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import torch
-from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
-from jina_vdr.checkpoint import Checkpoint, open_checkpoint
-from jina_vdr.encoders.foreign import loading_foreign
+from jina_vdr.checkpoint import open_checkpoint
+from jina_vdr.encoders.checkpoint_code import Code, find_code, packages
 from jina_vdr.encoders.halving import Halving
-from jina_vdr.encoders.loading import load_network, origin, own_dtype, versions
-from jina_vdr.errors import DataError, OutOfMemory, UsageError, first_line
+from jina_vdr.encoders.loading import load_network, loading, own_dtype, versions
+from jina_vdr.encoders.remote_code import FILES, not_trusted
+from jina_vdr.encoders.torch_encoder import best_device
+from jina_vdr.errors import DataError, OutOfMemory, first_line
 from jina_vdr.model import ModelSpec
 from jina_vdr.records import ModelInfo
 from jina_vdr.rerankers.base import Pair, Reranker, Scored
@@ -26,11 +28,11 @@ BATCH_SIZE = 8
 
 
 class Remote:
-    """A checkpoint whose class is in its own files; `kind` is that class."""
+    """A checkpoint whose class is in its code; `kind` is that class, once the code has run."""
 
-    def __init__(self, spec: ModelSpec, checkpoint: Checkpoint, kind: Any) -> None:
+    def __init__(self, spec: ModelSpec, code: Code, kind: Any) -> None:
         self._options = options = spec.options
-        self._checkpoint = checkpoint
+        self._checkpoint = checkpoint = code.checkpoint
         self._kind = kind
         self._dtype = options.dtype or own_dtype(checkpoint)
         self.info = ModelInfo(
@@ -38,34 +40,36 @@ class Remote:
             family=spec.family,
             revision=checkpoint.revision,
             settings={
+                "code": {"revision": code.home.revision, "class": code.reference},
                 "dtype": self._dtype,
                 "attention": options.attention,
                 "document_input": options.document_input,
-                "versions": versions("torch", "transformers", "pillow"),
+                "versions": versions("torch", "transformers", "pillow", *packages(kind)),
             },
             runtime={"device": options.device, "batch_size": options.batch_size or BATCH_SIZE},
         )
 
     @cached_property
     def _model(self) -> Any:
-        with loading_foreign(self._checkpoint.source):
-            model = load_network(self._kind, self._checkpoint, self._dtype, self._options.attention)
-            device = self._options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-            return model.eval().to(device)
+        """The model, from a folder: code that asks for more of itself finds it there, at this commit."""
+        with loading(self._checkpoint.name):
+            folder = replace(self._checkpoint, source=str(self._checkpoint.fetch(FILES)), commit=None)
+            model = load_network(self._kind, folder, self._dtype, self._options.attention)
+            return model.eval().to(self._options.device or best_device())
 
 
 class PairwiseCode(Remote, CallReranker):
     """`compute_score(pairs, batch_size, doc_type)`: one score a pair of a query and a text, or an image."""
 
-    def __init__(self, spec: ModelSpec, checkpoint: Checkpoint, kind: Any) -> None:
-        super().__init__(spec, checkpoint, kind)
+    def __init__(self, spec: ModelSpec, code: Code, kind: Any) -> None:
+        super().__init__(spec, code, kind)
         self.document_input = "image" if spec.options.document_input in {None, "image"} else "text"
         self._batches = Halving(self.info.name, spec.options.batch_size or BATCH_SIZE)
 
     def _call(self, pairs: list[tuple[str, Document]], size: int, *, sees: bool) -> Any:
-        found = self._model.compute_score(
-            [list(pair) for pair in pairs], batch_size=size, doc_type="image" if sees else "text"
-        )
+        kind = "image" if sees else "text"
+        with torch.inference_mode():
+            found = self._model.compute_score([list(pair) for pair in pairs], batch_size=size, doc_type=kind)
         return np.atleast_1d(found)
 
 
@@ -87,7 +91,8 @@ class ListwiseCode(Remote):
 
     def _rerank(self, query: str, texts: list[str]) -> Any:
         try:
-            return self._model.rerank(query, texts)
+            with torch.inference_mode():
+                return self._model.rerank(query, texts)
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(
                 "JV501",
@@ -102,22 +107,15 @@ def remote_reranker(spec: ModelSpec) -> Reranker:
     Raises UsageError where that code may not run, DataError where it has neither method.
     """
     checkpoint = open_checkpoint(spec.checkpoint, spec.revision)
+    code = find_code(checkpoint)
     if not spec.options.trust_remote_code:
-        raise UsageError(
-            "JV143",
-            f"{checkpoint.source} brings code of its own, which may do anything",
-            "read it, then add --trust-remote-code",
-        )
-    place = origin(checkpoint)
-    source = place.pop("pretrained_model_name_or_path")
-    with loading_foreign(checkpoint.source):
-        kind = get_class_from_dynamic_module(
-            checkpoint.json("config.json")["auto_map"]["AutoModel"], source, **place
-        )
+        raise not_trusted(checkpoint.name, code)
+    with loading(checkpoint.name):
+        kind = code.run()
     if hasattr(kind, "compute_score"):
-        return PairwiseCode(spec, checkpoint, kind)
+        return PairwiseCode(spec, code, kind)
     if hasattr(kind, "rerank"):
-        return ListwiseCode(spec, checkpoint, kind)
+        return ListwiseCode(spec, code, kind)
     raise DataError(
-        "JV441", f"the code of {checkpoint.source} has no compute_score and no rerank", "it reranks nothing"
+        "JV441", f"the code of {checkpoint.name} has no compute_score and no rerank", "it reranks nothing"
     )

@@ -1,8 +1,8 @@
 """Lets torchvision be imported where torch is built for another device: the one for CUDA beside the CPU's.
 
 Its import describes two operators that its own compiled part brings, and which that cannot load there.
-Declared here, they fail only where something calls them; scaling images does not. Python runs this file at its
-start where the folder is on PYTHONPATH.
+Declared here, they fail only where something calls them; scaling images does not. Python runs this file at
+its start where the folder is on PYTHONPATH.
 """
 
 import sys
