@@ -161,6 +161,15 @@ def test_a_name_on_the_hub_is_looked_at_there(tmp_path, hub):
     assert "JV131" not in late.stderr
 
 
+@pytest.mark.parametrize("command", [["eval", "--benchmark", "demo", "--model"], ["models", "check"]])
+def test_offline_opens_no_connection_for_a_name(tmp_path, hub, command):
+    hub.add("models/org/late", folder(tmp_path / "late", **CHECKPOINTS["hf"]))
+    hub.requests.clear()
+    done = run(tmp_path, hub.url, *command, "org/late", "--offline")
+    assert (done.returncode, hub.requests) == (4, [])
+    assert "error[JV401] org/late is not in the cache" in done.stderr
+
+
 def test_without_a_connection_a_name_that_is_not_known_is_one_line(complains):
     complains(["eval", "--model", "org/unknown", "--benchmark", "demo"], "JV401", "org/unknown")
 

@@ -16,6 +16,7 @@ from jina_vdr.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from jina_vdr.hub import Hub
     from jina_vdr.records import Collection
 
 LOOKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
@@ -43,11 +44,12 @@ def check(model: str, language: str, as_json: bool, **values: Any) -> int:
     from jina_vdr.model_check import check_model
     from jina_vdr.resolution import resolve
 
+    hub = hub_of(values["cache"], offline=values["offline"])
     spec = resolve(model, model_settings(values))
     if not FAMILIES[spec.family].is_encoder:
         raise UsageError("JV134", f"{spec.family} ranks pages without vectors", "there is nothing to check")
     encoder = make_encoder(spec)
-    golden = _golden(language, values)
+    golden = _golden(language, hub)
     if encoder.document_input == "text":
         golden = replace(golden, corpus=[text_page(page.id, page.read_text()) for page in golden.corpus])
     findings = []
@@ -64,7 +66,7 @@ def check(model: str, language: str, as_json: bool, **values: Any) -> int:
     return int(verdict == "fail")
 
 
-def _golden(language: str, values: dict[str, Any]) -> "Collection":
+def _golden(language: str, hub: "Hub") -> "Collection":
     """Return the bundled pages of one language."""
     from jina_vdr.catalog import Filters, find_task, select, whole
     from jina_vdr.data import load_data
@@ -72,7 +74,6 @@ def _golden(language: str, values: dict[str, Any]) -> "Collection":
 
     (selection,) = select([whole(find_task("DemoPages"))], Filters(languages=(language,)))
     (subset, *_) = selection.subsets
-    hub = hub_of(values["cache"], offline=values["offline"])
     golden = load_data(selection.task, subset, selection.task.eval_splits[0], hub)
     assert isinstance(golden, Collection)
     return golden

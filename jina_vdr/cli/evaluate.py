@@ -68,8 +68,8 @@ def evaluate(model: str, dry_run: bool, as_json: bool, **values: Any) -> int:
     from jina_vdr.plan import plan_lines
 
     options = model_settings(values)
-    pipeline = resolve_pipeline(model, values["rerank"], values["rerank_top"], options)
     settings = _settings(values, options.given())
+    pipeline = resolve_pipeline(model, values["rerank"], values["rerank_top"], options)
     benchmark, selections = asked_for(values["benchmark"], values["task"], filters(values))
     runs = []
     for variant in pipeline.variants():
