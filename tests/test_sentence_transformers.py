@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pytrec_eval import RelevanceEvaluator
 from safetensors.torch import load_file, save_file
@@ -101,6 +102,52 @@ def test_truncated_vectors_are_cut_and_normalised_again(models):
     cut = encoder(models["text"], truncate_dim=8)
     close(gather(cut.encode_queries(TEXTS)).values, [row[:8] / np.linalg.norm(row[:8]) for row in whole])
     assert cut.info.settings["truncate_dim"] == 8
+
+
+def test_a_prompt_of_the_users_stands_in_the_place_of_the_checkpoints_own(models):
+    ours = encoder(models["text"], query_prompt="frage: ", document_prompt="")
+    theirs = SentenceTransformer(str(models["text"]), device="cpu")
+    found = gather(ours.encode_queries(TEXTS)), gather(ours.encode_documents(text_pages()))
+    close(found[0].values, theirs.encode(["frage: " + text for text in TEXTS], prompt=""))
+    close(found[1].values, theirs.encode(TEXTS, prompt=""))
+    assert ours.info.settings["prompts"] == {"query": "frage: ", "document": ""}
+    assert encoder(models["text"]).info.settings["prompts"] == PROMPTS
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"dtype": "bfloat16"},
+        {"attention": "eager"},
+        {"query_prompt": "Frage: "},
+        {"document_prompt": "Seite: "},
+        {"truncate_dim": 8},
+        {"similarity": "dot"},
+        {"max_pixels": 10_000},
+        {"document_input": "text"},
+    ],
+    ids=str,
+)
+def test_each_option_that_can_change_a_number_is_another_model(models, option):
+    plain, other = encoder(models["image"]).info, encoder(models["image"], **option).info
+    assert (plain.settings, plain.similarity) != (other.settings, other.similarity)
+
+
+def test_how_a_model_runs_is_beside_what_it_is(models):
+    plain, other = encoder(models["text"]).info, encoder(models["text"], batch_size=3).info
+    assert plain.settings == other.settings
+    assert other.runtime == {"device": "cpu", "batch_size": 3}
+
+
+def test_the_dtype_is_the_checkpoints_own_unless_the_user_chooses(tmp_path):
+    folder = checkpoints.text_model(tmp_path)
+    assert encoder(folder).info.settings["dtype"] == "float32"
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    half = encoder(folder)
+    assert half.info.settings["dtype"] == "bfloat16"
+    gather(half.encode_queries(TEXTS))
+    assert {weight.dtype for weight in half._model.parameters()} == {torch.bfloat16}
 
 
 def test_more_dimensions_than_the_model_has_are_refused(models):
