@@ -3,8 +3,6 @@
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from jina_vdr.family import FAMILIES
-
 GROUP = "jina_vdr.encoders"
 
 
@@ -20,5 +18,5 @@ def split_file(text: str) -> tuple[Path, str] | None:
 
 
 def registered() -> dict[str, EntryPoint]:
-    """Return the encoders of installed packages, by name; a name of ours stays ours."""
-    return {point.name: point for point in entry_points(group=GROUP) if point.name not in FAMILIES}
+    """Return the encoders of installed packages, by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}

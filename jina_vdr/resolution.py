@@ -23,8 +23,9 @@ LOOKED_AT = (
 def resolve(text: str, options: Options | None = None) -> ModelSpec:
     """Return the model that `text` names: `family:name`, a known name, a folder, one on the Hub, a plug.
 
-    A folder wins over a name on the Hub, as in transformers. Only for a name on the Hub that is not known a
-    connection is opened here. Raises UsageError for what names no model, DataError for what cannot be had.
+    A family of ours wins over a plug of its name, and a folder over a name on the Hub, as in transformers.
+    Only for a name on the Hub that is not known a connection is opened here. Raises UsageError for what names
+    no model, DataError for what cannot be had.
     """
     options = options or Options()
     prefix = text.partition(":")[0]

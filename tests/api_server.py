@@ -80,6 +80,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
+    def handle_error(self, *_: Any) -> None:
+        """Keep silent: clients that were killed or told to stop leave connections broken."""
+
 
 @contextmanager
 def api_server() -> Iterator[Api]:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.modules.module import register_module_forward_hook
+from transformers import Qwen2_5_VLModel
 
 from jina_vdr.cli import main
 from jina_vdr.encoders.base import gather
@@ -206,6 +208,7 @@ def test_the_record_says_all_that_can_change_a_number_and_what_it_was_by_default
     said = ("adapter", "attention", "image_backend", "max_pixels")
     assert [plain.settings[key] for key in said] == ["retrieval", "sdpa", backend, 602_112]
     assert set(plain.settings["versions"]) >= {"torch", "transformers", "pillow"}
+    assert plain.settings["versions"]["torch"] == torch.__version__.partition("+")[0]
     records = [json.dumps(encoder(folder, **{key: FLIPS[key]}).info.settings) for key in FLIPS]
     assert len({json.dumps(encoder(folder).info.settings), *records}) == len(FLIPS) + 1
 
@@ -262,11 +265,25 @@ def shards(root):
     return {path: path.stat().st_mtime_ns for path in root.glob("cache/**/*.safetensors")}
 
 
-def test_both_kinds_of_vectors_are_evaluated_from_one_pass(folder, tmp_path, capsys):
+@pytest.fixture
+def passes():
+    """Count the passes of the network, of whatever instance."""
+    seen = []
+    hook = register_module_forward_hook(
+        lambda module, *_: seen.append(1) if isinstance(module, Qwen2_5_VLModel) else None
+    )
+    yield seen
+    hook.remove()
+
+
+def test_both_kinds_of_vectors_are_evaluated_from_one_pass(folder, tmp_path, capsys, passes):
     options = ["--task", "DemoPages", "--language", "jpn", "--max-pixels", "20000", "--dtype", "float32"]
     both = tmp_path / "both"
     assert main(call(folder, both, *options, "--vector-type", "both", "--json")) == 0
     printed = json.loads(capsys.readouterr().out)
+    together = len(passes)
+    assert main(call(folder, tmp_path / "alone", *options)) == 0
+    assert len(passes) == 2 * together > 0
     found = results(both)
     assert [result["id"] for result in printed] == [
         found["DemoPages", vector_type]["id"] for vector_type in ("single", "multi")

@@ -113,6 +113,7 @@ def test_batches_are_prepared_ahead_in_threads_and_not_all_at_once():
 
 def test_an_item_that_cannot_be_read_ends_the_run_with_its_own_error():
     def prepare(sizes):
+        time.sleep(0.02)
         if 3 in sizes:
             raise DataError("JV411", "page '3' is no image")
         return Seen().prepare(sizes)
@@ -120,5 +121,4 @@ def test_an_item_that_cannot_be_read_ends_the_run_with_its_own_error():
     work = Work(lambda size: size, prepare, Seen().forward)
     with pytest.raises(DataError, match="page '3'"):
         list(Loop("m", torch.device("cpu"), 1).run(list(range(1, 40)), work))
-    time.sleep(0.05)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("jina-vdr-prepare")]

@@ -48,6 +48,28 @@ def test_mteb_reads_our_runs_with_the_same_scores(mteb, tmp_path, run):
     assert len(cache.load_results().model_results) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "vector_type", "asked", "found"),
+    [
+        ("jinaai/jina-embeddings-v4", "single", {"device": "cuda", "batch_size": 4, "dtype": "bfloat16"}, {}),
+        ("jinaai/jina-embeddings-v4", "single", {"vector_type": "both"}, {}),
+        ("jinaai/jina-embeddings-v4", "multi", {"vector_type": "both"}, {"vector_type": "multi"}),
+        ("jinaai/jina-embeddings-v4", "multi", {"vector_type": "multi"}, {"vector_type": "multi"}),
+        ("jinaai/jina-embeddings-v4", "single", {"dtype": "float32"}, {"dtype": "float32"}),
+        ("jinaai/jina-embeddings-v4", "single", {"max_pixels": 602_112, "query_prompt": "Query: "}, {}),
+        ("vidore/colqwen2.5-v0.2", "multi", {"vector_type": "multi", "similarity": "maxsim"}, {}),
+        ("org/unknown", "single", {"vector_type": "single", "base_url": "http://localhost"}, {}),
+        ("org/unknown", "multi", {"vector_type": "multi"}, {"vector_type": "multi"}),
+    ],
+)
+def test_a_variant_is_what_the_user_set_and_changes_a_number(tmp_path, name, vector_type, asked, found):
+    text_task(tmp_path)
+    result = evaluated(tmp_path).result
+    model = result.model.model_copy(update={"name": name, "vector_type": vector_type})
+    about = result.provenance.model_copy(update={"asked": asked})
+    assert variant(result.model_copy(update={"model": model, "provenance": about})) == found
+
+
 def test_mteb_merges_our_run_with_its_own(mteb, tmp_path, run):
     text_task(tmp_path, mteb_name="TheirName")
     evaluated(tmp_path)
