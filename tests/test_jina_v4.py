@@ -300,9 +300,11 @@ def test_both_kinds_of_vectors_are_evaluated_from_one_pass(folder, tmp_path, cap
         assert shards(both) == kept
 
 
-def test_a_cut_is_for_the_single_vectors_of_both(folder, tmp_path):
+def test_a_cut_is_for_the_single_vectors_of_both(folder, tmp_path, capsys):
     options = ["--task", "DemoPages", "--language", "jpn", "--max-pixels", "20000", "--truncate-dim", "16"]
     assert main(call(folder, tmp_path, *options, "--vector-type", "both", "--limit", "2")) == 0
+    out = capsys.readouterr().out
+    assert out.index("single-vectors\n\nDemoPages") < out.index("multi-vectors\n\nDemoPages")
     cuts = {
         kind: result["model"]["settings"]["truncate_dim"] for (_, kind), result in results(tmp_path).items()
     }

@@ -104,6 +104,8 @@ def _print_runs(runs: "Sequence[Outcomes]", benchmark: "Benchmark | None", *, as
 
     if not as_json:
         for outcomes in runs:
+            kinds = {o.result.model.vector_type for o in outcomes if isinstance(o, Evaluation)}
+            click.echo("".join(f"{kind}-vectors\n\n" for kind in kinds if len(runs) > 1), nl=False)
             _print_outcomes(outcomes, benchmark)
         return
     done = [outcome for outcomes in runs for outcome in outcomes if isinstance(outcome, Evaluation)]
