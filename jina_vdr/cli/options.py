@@ -90,7 +90,7 @@ MODEL_OPTIONS: dict[str, tuple[Any, str]] = {
     "--dtype": (click.Choice(["float32", "bfloat16", "float16"]), "Precision of the model."),
     "--attention": (click.Choice(["sdpa", "eager", "flash_attention_2"]), "How attention is computed."),
     "--image-backend": (click.Choice(["pil", "torchvision"]), "What scales images."),
-    "--device": (str, "cpu, cuda, cuda:1, mps."),
+    "--device": (str, "cpu, cuda, mps; cuda:0,cuda:1 runs one process on each."),
     "--batch-size": (click.IntRange(min=1), "Items a forward pass; halved when memory runs out."),
     "--base-url": (str, "Where the server is that speaks the protocol."),
     "--concurrency": (click.IntRange(min=1), "Requests at a time."),
