@@ -85,9 +85,9 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def api_server() -> Iterator[Api]:
-    """Serve while the block lasts."""
-    server = Server(("127.0.0.1", 0), Handler)
+def api_server(handler: type[BaseHTTPRequestHandler] | None = None) -> Iterator[Api]:
+    """Serve the embedding APIs, or those of another handler, while the block lasts."""
+    server = Server(("127.0.0.1", 0), handler or Handler)
     server.api = Api(f"http://127.0.0.1:{server.server_port}")
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:

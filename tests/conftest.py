@@ -17,12 +17,28 @@ def hub():
 
 
 @pytest.fixture
-def api(monkeypatch):
-    """Serve embedding APIs, with their key in the environment."""
+def keys(monkeypatch):
+    """Set the keys of all APIs."""
     for variable in VARIABLES.values():
         monkeypatch.setenv(variable, KEY)
+
+
+@pytest.fixture
+def api(keys):
+    """Serve embedding APIs, with their key in the environment."""
     with api_server() as served:
         yield served
+
+
+@pytest.fixture
+def passes():
+    """Return the networks that ran since, one entry a pass."""
+    from torch.nn.modules.module import register_module_forward_hook
+
+    seen = []
+    hook = register_module_forward_hook(lambda module, *_: seen.append(module))
+    yield seen
+    hook.remove()
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,13 @@
 import base64
 import io
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
 
-from tests.api_server import KEY, Api, Handler, Server
+from tests.api_server import KEY, Handler
 
 FIELDS = {
     "jina/v1/rerank": ({"model", "query", "documents"}, {"top_n", "return_documents"}),
@@ -77,16 +74,3 @@ class RerankHandler(Handler):
 def _holds_something(document: Any) -> bool:
     values = document.values() if isinstance(document, dict) else [document]
     return all(value.strip() for value in values)
-
-
-@contextmanager
-def rerank_server() -> Iterator[Api]:
-    """Serve while the block lasts."""
-    server = Server(("127.0.0.1", 0), RerankHandler)
-    server.api = Api(f"http://127.0.0.1:{server.server_port}")
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield server.api
-    finally:
-        server.shutdown()
-        server.server_close()

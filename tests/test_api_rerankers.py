@@ -14,10 +14,10 @@ from jina_vdr.model import ModelSpec, Options
 from jina_vdr.rerank import PairScorer, Reranked
 from jina_vdr.store import Store
 from tests.api_encoders import QUICK
-from tests.api_server import KEY, VARIABLES
+from tests.api_server import KEY, api_server
 from tests.rankers import Listed, page, pairs, picture, scored
 from tests.replicas import beir, task_file
-from tests.rerank_server import relevance, rerank_server
+from tests.rerank_server import RerankHandler, relevance
 from tests.test_rerank import collection
 
 MODELS = {"jina": "jina-reranker-m0", "cohere": "rerank-v3.5", "voyage": "rerank-2.5"}
@@ -27,10 +27,8 @@ SENT = [text if text.strip() else "." for text in TEXTS]
 
 
 @pytest.fixture
-def api(monkeypatch):
-    for variable in VARIABLES.values():
-        monkeypatch.setenv(variable, KEY)
-    with rerank_server() as served:
+def api(keys):
+    with api_server(RerankHandler) as served:
         yield served
 
 

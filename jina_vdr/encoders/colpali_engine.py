@@ -9,15 +9,12 @@ from typing_extensions import override
 
 from jina_vdr.checkpoint import Checkpoint, open_checkpoint
 from jina_vdr.encoders.colpali_classes import KINDS, PROCESSORS, find_class, processor_class
-from jina_vdr.encoders.loading import attention, load_network, loading, own_dtype
+from jina_vdr.encoders.loading import load_network, loading
 from jina_vdr.encoders.loop import Inputs
 from jina_vdr.encoders.processors import as_dtype, fixed_pixels, is_qwen, load_processor, most_pixels
 from jina_vdr.encoders.qwen_images import check_shapes
 from jina_vdr.encoders.torch_encoder import TorchEncoder, Traits
 from jina_vdr.model import ModelSpec
-
-SIMILARITIES = {"single": "dot", "multi": "maxsim"}
-"""What the processors of the two kinds score by."""
 
 
 class ColPaliEngine(TorchEncoder):
@@ -50,11 +47,12 @@ class ColPaliEngine(TorchEncoder):
         with loading(checkpoint.source):  # a tokenizer sets its padding once: not in two threads
             self._prepare_texts([""], is_query=True)
         vector_type = KINDS[name[:2]]
-        traits = Traits(
-            vector_type=vector_type,
-            similarity=chosen.similarity or SIMILARITIES[vector_type],
-            dtype=chosen.dtype or own_dtype(self._base),
-            attention=attention(chosen.attention, self._kind),
+        traits = Traits.of(
+            chosen,
+            self._base,
+            self._kind,
+            vector_type,
+            "dot" if vector_type == "single" else None,  # as the processors of Bi* score
             image_backend=self._images.backend,
             max_pixels=most_pixels(self._images),
             query_prompt=query_prompt if chosen.query_prompt is None else chosen.query_prompt,

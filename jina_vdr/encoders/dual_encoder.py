@@ -8,7 +8,7 @@ from transformers import AutoConfig
 from typing_extensions import override
 
 from jina_vdr.checkpoint import Checkpoint
-from jina_vdr.encoders.loading import attention, loading, own_dtype
+from jina_vdr.encoders.loading import loading
 from jina_vdr.encoders.loop import Inputs
 from jina_vdr.encoders.plain_encoder import PlainEncoder
 from jina_vdr.encoders.processors import as_dtype, fixed_pixels, load_processor
@@ -35,11 +35,10 @@ class DualEncoder(PlainEncoder):
             text = AutoConfig.from_pretrained(checkpoint.files).get_text_config()
             self._length = min(self._processor.tokenizer.model_max_length, text.max_position_embeddings)
             self._prepare_texts([""], is_query=True)  # a tokenizer sets its padding once: not in two threads
-        traits = Traits(
-            vector_type="single",
-            similarity=chosen.similarity or "cosine",
-            dtype=chosen.dtype or own_dtype(checkpoint),
-            attention=attention(chosen.attention, network),
+        traits = Traits.of(
+            chosen,
+            checkpoint,
+            network,
             image_backend=self._images.backend,
             query_prompt=chosen.query_prompt or "",
             document_prompt=chosen.document_prompt or "",

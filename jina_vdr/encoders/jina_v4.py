@@ -14,7 +14,7 @@ from typing_extensions import override
 from jina_vdr.checkpoint import open_checkpoint
 from jina_vdr.encoders.base import Encoded, pack
 from jina_vdr.encoders.jina_v4_weights import load_network, read_config
-from jina_vdr.encoders.loading import attention, loading, own_dtype
+from jina_vdr.encoders.loading import loading
 from jina_vdr.encoders.loop import Inputs
 from jina_vdr.encoders.qwen_images import QwenImages, padded
 from jina_vdr.encoders.torch_encoder import TorchEncoder, Traits
@@ -26,7 +26,6 @@ IMAGE_PROMPT = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>Des
 END_OF_TEXT = "<|endoftext|>"
 MAX_TOKENS = 32_768
 DEFAULT_ADAPTER = "retrieval"
-SIMILARITIES = {"single": "cosine", "multi": "maxsim"}
 
 
 class Both(NamedTuple):
@@ -58,11 +57,11 @@ class JinaV4(TorchEncoder):
         self._both = chosen.vector_type == "both"
         vector_type = "single" if self._both else chosen.vector_type or "single"
         query, document = spec.options.query_prompt, spec.options.document_prompt
-        traits = Traits(
-            vector_type=vector_type,
-            similarity=chosen.similarity or SIMILARITIES[vector_type],
-            dtype=chosen.dtype or own_dtype(checkpoint),
-            attention=attention(chosen.attention, Qwen2_5_VLModel),
+        traits = Traits.of(
+            chosen,
+            checkpoint,
+            Qwen2_5_VLModel,
+            vector_type,
             image_backend=self._images.backend,
             max_pixels=self._images.max_pixels,
             query_prompt=QUERY if query is None else query,

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from jina_vdr.checkpoint import Checkpoint
 from jina_vdr.encoders.chat import filled_templates
-from jina_vdr.encoders.loading import attention, load_tokenizer, loading, own_dtype
+from jina_vdr.encoders.loading import load_tokenizer, loading
 from jina_vdr.encoders.loop import Inputs
 from jina_vdr.encoders.plain_encoder import PlainEncoder
 from jina_vdr.encoders.qwen_images import QwenImages, expanded, padded
@@ -40,11 +40,10 @@ class LastToken(PlainEncoder):
         self._image_prompt = self._ids(self._templates.image)
         if self._image_prompt.count(self._image_token) != 1:
             raise DataError("JV441", f"the template of {checkpoint.name} for images has no place for one")
-        traits = Traits(
-            vector_type="single",
-            similarity=chosen.similarity or "cosine",
-            dtype=chosen.dtype or own_dtype(checkpoint),
-            attention=attention(chosen.attention, network),
+        traits = Traits.of(
+            chosen,
+            checkpoint,
+            network,
             image_backend=self._images.backend,
             max_pixels=self._images.max_pixels,
             settings={"prompts": prompts, "templates": self._templates.model_dump()},

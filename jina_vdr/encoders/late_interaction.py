@@ -7,7 +7,7 @@ import torch
 from typing_extensions import override
 
 from jina_vdr.checkpoint import Checkpoint
-from jina_vdr.encoders.loading import attention, loading, own_dtype
+from jina_vdr.encoders.loading import loading
 from jina_vdr.encoders.loop import Inputs
 from jina_vdr.encoders.plain_encoder import PlainEncoder
 from jina_vdr.encoders.processors import as_dtype, fixed_pixels, is_qwen, load_processor, most_pixels
@@ -36,12 +36,12 @@ class LateInteraction(PlainEncoder):
         with loading(checkpoint.source):  # a tokenizer sets its padding once: not in two threads
             self._prepare_texts([""], is_query=True)
         declared = checkpoint.json("config_sentence_transformers.json").get("similarity_fn_name")
-        own = {"single": "cosine", "multi": declared or "maxsim"}
-        traits = Traits(
-            vector_type=vector_type,
-            similarity=chosen.similarity or own[vector_type],
-            dtype=chosen.dtype or own_dtype(checkpoint),
-            attention=attention(chosen.attention, network),
+        traits = Traits.of(
+            chosen,
+            checkpoint,
+            network,
+            vector_type,
+            declared if vector_type == "multi" else None,
             image_backend=self._images.backend,
             max_pixels=most_pixels(self._images),
             query_prompt=query_prompt if chosen.query_prompt is None else chosen.query_prompt,

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import inspect
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,8 @@ def _found(text: str) -> tuple[type, str, str]:
     if point is None or point.dist is None:
         hint = near(name, registered()) or "write --model path/to/file.py:Class"
         raise UsageError("JV133", f"no installed package brings an encoder '{name}'", hint)
-    try:
+    with _importing(point.value):
         return point.load(), argument, f"{point.dist.name}-{point.dist.version}"
-    except Exception as error:  # another's package, whose import may fail in any way
-        raise DataError("JV458", f"{point.value} cannot be imported", first_line(error)) from error
 
 
 def _module(path: Path) -> Any:
@@ -108,11 +107,18 @@ def _module(path: Path) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    try:
+    with _importing(str(path)):
         spec.loader.exec_module(module)
-    except Exception as error:  # another's code, which may fail in any way
-        raise DataError("JV458", f"{path} cannot be imported", first_line(error)) from error
     return module
+
+
+@contextmanager
+def _importing(name: str) -> Iterator[None]:
+    """Turn what goes wrong when somebody else's code is imported into one error."""
+    try:
+        yield
+    except Exception as error:  # it may fail in any way
+        raise DataError("JV458", f"{name} cannot be imported", first_line(error)) from error
 
 
 def _made(kind: Any, argument: str, options: dict[str, Any], text: str) -> Any:

@@ -12,15 +12,18 @@ import torch
 
 from jina_vdr.checkpoint import Checkpoint
 from jina_vdr.encoders.base import Encoded, pack
-from jina_vdr.encoders.loading import loading, versions
+from jina_vdr.encoders.loading import attention, loading, own_dtype, versions
 from jina_vdr.encoders.loop import Inputs, Loop, Work
 from jina_vdr.errors import DataError, UsageError
-from jina_vdr.model import ModelSpec
+from jina_vdr.model import ModelSpec, Options
 from jina_vdr.records import ModelInfo, Page
 from jina_vdr.similarity import check_similarity
 
 KEPT, SECONDS = 64, 20.0
 """Items that are kept together, fewer where they take longer than this: what a killed run loses at most."""
+
+SIMILARITIES = {"single": "cosine", "multi": "maxsim"}
+"""What compares the vectors of a checkpoint that does not say."""
 
 PIXELS_A_TOKEN = 28 * 28
 CHARACTERS_A_TOKEN = 3
@@ -42,6 +45,25 @@ class Traits:
     query_prompt: str = ""
     document_prompt: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        chosen: Options,
+        checkpoint: Checkpoint,
+        network: Any,
+        vector_type: str = "single",
+        own_similarity: str | None = None,
+        **more: Any,
+    ) -> "Traits":
+        """Return the traits of a network of transformers: what the user chose, else the checkpoint's own."""
+        return cls(
+            vector_type=vector_type,
+            similarity=chosen.similarity or own_similarity or SIMILARITIES[vector_type],
+            dtype=chosen.dtype or own_dtype(checkpoint),
+            attention=attention(chosen.attention, network),
+            **more,
+        )
 
 
 class TorchEncoder(ABC):
