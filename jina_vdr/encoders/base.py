@@ -14,13 +14,12 @@ from jina_vdr.records import Embeddings, ModelInfo, Page
 class Encoded:
     """The vectors of some items of a call: item i of `embeddings` belongs to item `positions[i]`.
 
-    It is kept as soon as it is yielded: its size is what a killed run can lose. `tokens` is what a provider
-    bills for it. `beside` holds the same items as the vectors of `info.beside`, where the model has one.
+    It is kept as soon as it is yielded: its size is what a killed run can lose. `beside` holds the same items
+    as the vectors of `info.beside`, where the model has one.
     """
 
     positions: list[int]
     embeddings: Embeddings
-    tokens: int = 0
     beside: Embeddings | None = None
 
 

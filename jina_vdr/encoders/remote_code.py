@@ -150,7 +150,7 @@ class RemoteCode(Foreign):
 
 def not_trusted(name: str, code: Code) -> UsageError:
     """Return the error that names the files which would run."""
-    files, home = ", ".join(code.files), code.home
+    files, home = ", ".join(code.files) or code.reference, code.home
     return UsageError(
         "JV143",
         f"{name} runs code that comes with it: {files} of {home.name} at {home.revision}",

@@ -134,12 +134,9 @@ class ApiEncoder(ABC):
         """Return the vectors of a batch; an answer that cannot be right is asked for once more."""
         body = self._body(batch, is_query=is_query)
         names = [item.name for item in batch]
-        tokens = 0
         for last in (False, True):
             answer = self._client.ask(body, stop)
-            billed = self._tokens(answer)
-            tokens += billed
-            self._bill.add(billed, sum(item.picture is not None for item in batch))
+            self._bill.add(self._tokens(answer), sum(item.picture is not None for item in batch))
             try:
                 vectors = self._reader.read(self._vectors(answer), names)
                 break
@@ -151,7 +148,7 @@ class ApiEncoder(ABC):
                         "look at the server; the same command asks again",
                     ) from error
         dtype = np.float16 if self._multi else np.float32
-        return Encoded([item.position for item in batch], pack(vectors, dtype), tokens)
+        return Encoded([item.position for item in batch], pack(vectors, dtype))
 
     def _url(self, server: str) -> str:
         """Return where requests go."""
